@@ -1,0 +1,84 @@
+/* Facts: what the weights alone cannot tell. Each remembers where it came from. */
+#ifndef MODEL_FACTS_H
+#define MODEL_FACTS_H
+
+#include <jansson.h>
+#include "base_buf.h"
+#include "model_index.h"
+
+#define MODEL_LABELS_MAX      65536
+#define MODEL_LABEL_BYTES_MAX 256
+
+typedef enum model_interpolation {
+    MODEL_NEAREST = 0,
+    MODEL_BILINEAR = 1,
+    MODEL_BICUBIC = 2,
+    MODEL_LANCZOS = 3,
+} model_interpolation;
+const char *model_interpolation_text(model_interpolation i);
+bool model_interpolation_parse(const char *text, model_interpolation *out);
+
+/**
+ * From a decoded picture to the network's input: resize so that the short side is `resize_short` (Pillow,
+ * antialiased; aspect kept), cut `height` x `width` from the centre (zero padded where the picture is smaller),
+ * divide by 255, subtract mean, divide by std, per channel R, G, B; CHW.
+ */
+typedef struct model_preprocess {
+    uint32_t height, width; /* pixels of the network's input */
+    uint32_t resize_short;  /* pixels; 0: no resize */
+    model_interpolation interpolation;
+    float mean[3], std[3];
+} model_preprocess;
+
+/** Where a fact came from; a lower number wins. */
+typedef enum model_fact_source {
+    MODEL_FACT_FLAG = 1,      /* --arch, --preprocess, --labels */
+    MODEL_FACT_CONFIG = 2,    /* config.json */
+    MODEL_FACT_PUBLISHED = 3, /* the table of published files, by digest */
+    MODEL_FACT_FAMILY = 4,    /* the framework's conventions */
+    MODEL_FACT_NONE = 5,      /* not known */
+} model_fact_source;
+const char *model_fact_source_text(model_fact_source s);
+
+typedef struct model_facts {
+    char architecture[32];  /* "vgg11" … "vgg19_bn", "unknown", or "" (not known yet) */
+    model_fact_source architecture_source;
+    model_preprocess preprocess;
+    char preset[32];        /* "torchvision", "config", … */
+    model_fact_source preprocess_source;
+    uint32_t classes;       /* 0: not known */
+    char **labels;          /* `classes` strings, or NULL */
+    char label_set[32];     /* "imagenet-1k", "config", "file" or "" */
+    model_fact_source labels_source;
+} model_facts;
+
+void model_facts_init(model_facts *facts); /* nothing known */
+void model_facts_clear(model_facts *facts);
+cistern_status model_facts_copy(const model_facts *from, model_facts *out, cistern_error *err) CISTERN_MUST_CHECK;
+
+/**
+ * Read a config.json in timm's schema (architecture, num_classes, label_names; input_size, mean, std, interpolation,
+ * crop_pct inside pretrained_cfg or flat). Only what is known less surely is set.
+ * @param out_used  false: no such config (not an object with architecture, pretrained_cfg or mean); facts untouched.
+ * @retval USAGE  it is such a config, but a field is wrong (named).
+ */
+cistern_status model_facts_from_config(model_facts *facts, const void *bytes, size_t n, bool *out_used, cistern_error *err) CISTERN_MUST_CHECK;
+/** --arch */
+cistern_status model_facts_set_architecture(model_facts *facts, const char *name, model_fact_source source, cistern_error *err) CISTERN_MUST_CHECK;
+/** --preprocess NAME ("torchvision"). */
+cistern_status model_facts_set_preset(model_facts *facts, const char *name, model_fact_source source, cistern_error *err) CISTERN_MUST_CHECK;
+/** --labels: one label per line, or a JSON array of strings. */
+cistern_status model_facts_set_labels(model_facts *facts, const void *bytes, size_t n, model_fact_source source, cistern_error *err) CISTERN_MUST_CHECK;
+/** Fill what is still unknown from the family's conventions and what binding found (architecture, classes). */
+cistern_status model_facts_complete(model_facts *facts, const char *architecture, uint32_t classes, model_family family, cistern_error *err) CISTERN_MUST_CHECK;
+
+/** The manifest's "facts" object, canonical types only; owned by the caller. */
+cistern_status model_facts_to_json(const model_facts *facts, json_t **out, cistern_error *err) CISTERN_MUST_CHECK;
+cistern_status model_facts_from_json(model_facts *facts, const json_t *object, cistern_error *err) CISTERN_MUST_CHECK;
+/** Whether two sets say the same (sources aside): then the same bytes are the same version. */
+bool model_facts_equal(const model_facts *a, const model_facts *b);
+
+/** ImageNet-1k names in torchvision's order. */
+extern const char *const model_labels_imagenet1k[1000];
+
+#endif

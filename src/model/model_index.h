@@ -1,0 +1,62 @@
+/* The tensor index: name, dtype, shape, strides and place of every tensor of a version; made once, at import.
+ *
+ * Invariants
+ *  1. Names are unique, 1 to MODEL_NAME_MAX bytes of UTF-8 without control characters.
+ *  2. Every tensor lies inside its file: checked against the files' sizes when one is added and when bytes are decoded.
+ *  3. At most MODEL_TENSORS_MAX tensors and MODEL_FILES_MAX files.
+ * Immutable once built; any thread may then read it.
+ */
+#ifndef MODEL_INDEX_H
+#define MODEL_INDEX_H
+
+#include "base_buf.h"
+#include "model_tensor.h"
+
+#define MODEL_TENSORS_MAX 65536
+#define MODEL_FILES_MAX   4096
+#define MODEL_INDEX_BYTES_MAX (64u << 20) /* of the encoded form */
+
+/** The framework whose conventions (axis order, flattening, colour …) a file follows. */
+#define MODEL_FAMILY_MAP(X)                                                                    \
+    X(UNKNOWN, 0, "unknown")                                                                   \
+    X(TORCH, 1, "torch")
+
+typedef enum model_family {
+#define MODEL_FAMILY_ENUM(name, value, text) MODEL_FAMILY_##name = value,
+    MODEL_FAMILY_MAP(MODEL_FAMILY_ENUM)
+#undef MODEL_FAMILY_ENUM
+} model_family;
+const char *model_family_text(model_family family);
+
+typedef struct model_index model_index;
+
+/** An empty index over files of these sizes (bytes). */
+cistern_status model_index_new(const uint64_t *file_sizes, size_t file_count, model_index **out, cistern_error *err) CISTERN_MUST_CHECK;
+void model_index_free(model_index *index);
+
+/** Add a copy of t (its name too). @retval UNREADABLE invariants 1 to 3, with the tensor's name. */
+cistern_status model_index_add(model_index *index, const model_tensor *t, cistern_error *err) CISTERN_MUST_CHECK;
+/** The container and family, for people: "PyTorch zip", "PyTorch legacy stream", "safetensors". Copied. */
+cistern_status model_index_set_kind(model_index *index, const char *kind, model_family family, cistern_error *err) CISTERN_MUST_CHECK;
+/** Keep a remark for the user about the file ("3 trailing bytes ignored"); at most 16, longer ones cut. */
+void model_index_note(model_index *index, const char *note);
+
+size_t model_index_count(const model_index *index);
+/** The i-th in the file's order; borrowed. Asserts i < count. */
+const model_tensor *model_index_peek(const model_index *index, size_t i);
+/** By exact name, or NULL; borrowed. */
+const model_tensor *model_index_find(const model_index *index, const char *name);
+const char *model_index_kind(const model_index *index); /* "" until set */
+model_family model_index_family(const model_index *index);
+size_t model_index_note_count(const model_index *index);
+const char *model_index_note_peek(const model_index *index, size_t i);
+size_t model_index_file_count(const model_index *index);
+uint64_t model_index_file_size(const model_index *index, size_t file);
+
+/** The stored form (docs/store-format.md, "tensor index"). */
+cistern_status model_index_encode(const model_index *index, base_buf *out, cistern_error *err) CISTERN_MUST_CHECK;
+/** Rebuild from bytes of any source; every extent is checked against file_sizes. @retval DAMAGED */
+cistern_status model_index_decode(const void *bytes, size_t n, const uint64_t *file_sizes, size_t file_count,
+                                  model_index **out, cistern_error *err) CISTERN_MUST_CHECK;
+
+#endif
