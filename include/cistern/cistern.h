@@ -1,0 +1,16 @@
+/* cistern: fetch a pretrained model once, keep it, map it, run it. This header brings in all others. */
+#ifndef CISTERN_CISTERN_H
+#define CISTERN_CISTERN_H
+
+#include <cistern/cancel.h>
+#include <cistern/context.h>
+#include <cistern/error.h>
+#include <cistern/image.h>
+#include <cistern/model.h>
+#include <cistern/options.h>
+#include <cistern/pull.h>
+#include <cistern/session.h>
+#include <cistern/store.h>
+#include <cistern/version.h>
+
+#endif

@@ -1,0 +1,60 @@
+/* Options of a context: named texts, each remembering where its value came from.
+ *
+ * The library reads the environment and configuration files only in cistern_options_load().
+ *
+ * name               meaning (unit; default)
+ * store              directory of the local store ($XDG_DATA_HOME/cistern)
+ * offline            yes|no: make no request (no)
+ * wait               seconds to wait for another process's fetch; "forever" (forever)
+ * ca                 PEM file of certificate authorities for https (the system's)
+ * proxy              URL of an HTTP proxy (none)
+ * no-proxy           host names that are reached without it, comma-separated (none)
+ * tries              requests tried in all before giving up (5)
+ * connect-timeout    seconds (10)
+ * low-speed-limit    bytes per second below which a transfer counts as cut (1024)
+ * low-speed-time     seconds below that rate (30)
+ * parallel           ranged requests at once, 1 to 16 (4)
+ * threads            compute threads; 0: as many as CPUs may be used (0)
+ * isa                kernels: auto|portable|avx2|avx512 (auto)
+ * import-program     path of cistern-import (found beside the library)
+ * state              directory of identity records ($XDG_STATE_HOME/cistern)
+ */
+#ifndef CISTERN_OPTIONS_H
+#define CISTERN_OPTIONS_H
+
+#include <cistern/error.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct cistern_options cistern_options;
+
+/** Defaults only; nothing is read. */
+CISTERN_API cistern_status cistern_options_new(cistern_options **out, cistern_error *err) CISTERN_MUST_CHECK;
+CISTERN_API void cistern_options_free(cistern_options *options);
+
+/**
+ * Read, weakest first: /etc/cistern/config.ini; $XDG_CONFIG_HOME/cistern/config.ini (or the file named by
+ * CISTERN_CONFIG); the environment (CISTERN_STORE, CISTERN_OFFLINE, CISTERN_WAIT, …: the option's name in upper case,
+ * "-" as "_"). Values already set with cistern_options_set stay.
+ * @retval CISTERN_USAGE  an unknown option or a bad value; the message names file and line.
+ */
+CISTERN_API cistern_status cistern_options_load(cistern_options *options, cistern_error *err) CISTERN_MUST_CHECK;
+
+/** Set one option from a flag or a program. @retval CISTERN_USAGE unknown name or bad value. */
+CISTERN_API cistern_status cistern_options_set(cistern_options *options, const char *name, const char *value, cistern_error *err) CISTERN_MUST_CHECK;
+
+/** The i-th option in the order of the table above; false past the end. Texts borrowed until the next change.
+ *  @param source  "default", "flag", "environment CISTERN_STORE", "/etc/cistern/config.ini:3" … Secrets are shown as "***". */
+CISTERN_API int cistern_options_peek(const cistern_options *options, size_t i, const char **name, const char **value, const char **source);
+
+/** Messages for people about what is going on. level 0: a warning, 1: a note, 2: detail. One line, UTF-8, borrowed.
+ *  Called on threads that make calls, never after the context is freed. */
+typedef void (*cistern_log_fn)(void *user, int level, const char *line);
+CISTERN_API void cistern_options_set_log(cistern_options *options, cistern_log_fn fn, void *user);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
