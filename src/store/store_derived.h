@@ -1,0 +1,73 @@
+/* Derived files: what can be made again from blobs (tensor index, packed weights). Safe to delete at any
+ * time.
+ *
+ * Invariants
+ *  1. A derived file appears whole under its name or not at all.
+ *  2. It is used only if owned by this user, root or the store's owner, not writable by others, its header
+ * names the source, kind and version asked for, its length is the file's, and (where checked) its checksum is
+ * right. Anything else is NOT_FOUND: the caller makes it anew, which replaces it.
+ *  3. Nothing here is the only copy of anything.
+ * The payload is as hostile as any file: whoever decodes it checks bounds.
+ */
+#ifndef STORE_DERIVED_H
+#define STORE_DERIVED_H
+
+#include "base_sha256.h"
+#include "store_open.h"
+
+#define STORE_DERIVED_HEADER 4096 /* bytes before the payload, which so begins at a page */
+
+/** Which derived file. Texts: 1 to 48 of [a-z0-9_.], borrowed. */
+typedef struct store_derived_key {
+    base_digest source; /* what it was made from: a blob or a version */
+    const char *kind;   /* "tensor_index", "packed" … */
+    unsigned version;   /* of the kind's encoding; another version is another file */
+    const char *layout; /* "any", "avx2" …: which variant */
+} store_derived_key;
+
+/** Store bytes. @retval DENIED, NO_SPACE, UNEXPECTED, NO_MEMORY */
+cistern_status store_derived_put(store *s, const store_derived_key *key, const void *bytes, size_t n,
+                                 cistern_error *err) CISTERN_MUST_CHECK;
+/** Read the whole payload, checksum checked; appended to buf. @retval NOT_FOUND  absent or not usable (or >
+ * buf->max). */
+cistern_status store_derived_get(const store *s, const store_derived_key *key, base_buf *buf,
+                                 cistern_error *err) CISTERN_MUST_CHECK;
+
+/** A mapped derived file: `data` is page-aligned, read-only, shared by all processes that map it. */
+typedef struct store_derived_map {
+    const uint8_t *data; /* payload; NULL if size is 0 */
+    size_t size;         /* bytes of it */
+    void *base;          /* of the mapping, for store_derived_unmap */
+    size_t mapped;
+} store_derived_map;
+
+/**
+ * Map one.
+ * @param check  hash the whole payload (else header, owner, mode and length only, for gigabytes of packed
+ * weights).
+ * @retval NOT_FOUND  absent or not usable. @retval NO_MEMORY, UNEXPECTED
+ */
+cistern_status store_derived_open(const store *s, const store_derived_key *key, bool check,
+                                  store_derived_map *out, cistern_error *err) CISTERN_MUST_CHECK;
+void store_derived_unmap(store_derived_map *map);
+
+/** One that is being made. */
+typedef struct store_derived store_derived;
+/**
+ * Begin one of exactly `size` payload bytes; disk space is reserved.
+ * @param out_data  writable, page-aligned, zeroed; until publish or abandon.
+ * @retval NO_SPACE, DENIED, UNEXPECTED, NO_MEMORY
+ */
+cistern_status store_derived_begin(store *s, const store_derived_key *key, size_t size, store_derived **out,
+                                   uint8_t **out_data, cistern_error *err) CISTERN_MUST_CHECK;
+/** Checksum, header, sync, name; an unusable file of that name is replaced, a usable one stays. Frees d in
+ * any case. */
+cistern_status store_derived_publish(store_derived *d, cistern_error *err) CISTERN_MUST_CHECK;
+/** Throw it away. NULL allowed. */
+void store_derived_abandon(store_derived *d);
+
+/** Remove every derived file of a source; absent ones are success. */
+cistern_status store_derived_remove(store *s, const base_digest *source,
+                                    cistern_error *err) CISTERN_MUST_CHECK;
+
+#endif
