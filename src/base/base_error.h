@@ -16,16 +16,15 @@ cistern_status base_fail(cistern_error *err, cistern_status status, const char *
     CISTERN_PRINTF(3, 4);
 
 /** The same for a byte position in a file at fault; the offset is also put into the text as " at byte N". */
-cistern_status base_fail_at(cistern_error *err, cistern_status status, uint64_t offset,
-                            const char *fmt, ...) CISTERN_PRINTF(4, 5);
+cistern_status base_fail_at(cistern_error *err, cistern_status status, uint64_t offset, const char *fmt, ...)
+    CISTERN_PRINTF(4, 5);
 
 /**
  * The same for a failed system call: the text gets ": <strerror>", and the status comes from the
  * errno (ENOSPC, EDQUOT: NO_SPACE; EACCES, EPERM, EROFS: DENIED; ENOENT, ENOTDIR: NOT_FOUND;
  * ENOMEM: NO_MEMORY; EINTR, ECANCELED: CANCELLED; all else UNEXPECTED).
  */
-cistern_status base_fail_errno(cistern_error *err, int os_errno, const char *fmt, ...)
-    CISTERN_PRINTF(3, 4);
+cistern_status base_fail_errno(cistern_error *err, int os_errno, const char *fmt, ...) CISTERN_PRINTF(3, 4);
 
 /** Out of memory; needs none itself. */
 cistern_status base_fail_memory(cistern_error *err, size_t bytes);

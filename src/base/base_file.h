@@ -11,6 +11,7 @@
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include "base_buf.h"
@@ -29,13 +30,17 @@ cistern_status base_dir_open(const char *path, int *out_fd, cistern_error *err) 
  * Open a regular file beneath `root` with `flags` (O_RDONLY, O_RDWR …; O_CREAT is not allowed here).
  * @retval NOT_FOUND  no such entry. @retval DAMAGED  a link, a FIFO, a directory: not a regular file.
  */
-cistern_status base_open_beneath(int root, const char *path, int flags, int *out_fd, cistern_error *err) CISTERN_MUST_CHECK;
+cistern_status base_open_beneath(int root, const char *path, int flags, int *out_fd,
+                                 cistern_error *err) CISTERN_MUST_CHECK;
 
-/** Create `path` beneath `root` exclusively for writing and reading (a name nobody else knows, or a claim's data). */
-cistern_status base_create_beneath(int root, const char *path, mode_t mode, int *out_fd, cistern_error *err) CISTERN_MUST_CHECK;
+/** Create `path` beneath `root` exclusively for writing and reading (a name nobody else knows, or a claim's data).
+ *  @retval CONFLICT  the name is there already. */
+cistern_status base_create_beneath(int root, const char *path, mode_t mode, int *out_fd,
+                                   cistern_error *err) CISTERN_MUST_CHECK;
 
 /** Make `path` and its missing parents beneath root, each with modes->dir, each synced into its parent. */
-cistern_status base_mkdirs(int root, const char *path, const base_modes *modes, cistern_error *err) CISTERN_MUST_CHECK;
+cistern_status base_mkdirs(int root, const char *path, const base_modes *modes,
+                           cistern_error *err) CISTERN_MUST_CHECK;
 
 /** mkdir -p for a root that does not exist yet (an absolute or relative path); mode for those made. */
 cistern_status base_mkdirs_path(const char *path, mode_t mode, cistern_error *err) CISTERN_MUST_CHECK;
@@ -49,7 +54,8 @@ cistern_status base_sync_parent(int root, const char *path, cistern_error *err) 
  * @param out_created  false: `path` was there already (the caller decides whether its content is equal).
  */
 cistern_status base_publish_bytes(int root, const char *path, const void *bytes, size_t n,
-                                  const base_modes *modes, bool *out_created, cistern_error *err) CISTERN_MUST_CHECK;
+                                  const base_modes *modes, bool *out_created,
+                                  cistern_error *err) CISTERN_MUST_CHECK;
 
 /**
  * The same for an inode that is already complete, synced and has its mode: link `from` to `path`, both beneath
@@ -63,7 +69,8 @@ cistern_status base_replace_bytes(int root, const char *path, const void *bytes,
                                   const base_modes *modes, cistern_error *err) CISTERN_MUST_CHECK;
 
 /** Read a whole regular file of at most buf->max bytes beneath root, appended to buf. @retval DAMAGED larger. */
-cistern_status base_read_beneath(int root, const char *path, base_buf *buf, cistern_error *err) CISTERN_MUST_CHECK;
+cistern_status base_read_beneath(int root, const char *path, base_buf *buf,
+                                 cistern_error *err) CISTERN_MUST_CHECK;
 /** The same for any path of the user's (links are followed). */
 cistern_status base_read_path(const char *path, base_buf *buf, cistern_error *err) CISTERN_MUST_CHECK;
 
@@ -71,13 +78,16 @@ cistern_status base_read_path(const char *path, base_buf *buf, cistern_error *er
 cistern_status base_unlink_beneath(int root, const char *path, cistern_error *err) CISTERN_MUST_CHECK;
 
 /** Exactly n bytes at offset, retrying short transfers. @retval DAMAGED  the file ends before. */
-cistern_status base_pread_full(int fd, void *out, size_t n, uint64_t offset, cistern_error *err) CISTERN_MUST_CHECK;
-cistern_status base_pwrite_full(int fd, const void *bytes, size_t n, uint64_t offset, cistern_error *err) CISTERN_MUST_CHECK;
+cistern_status base_pread_full(int fd, void *out, size_t n, uint64_t offset,
+                               cistern_error *err) CISTERN_MUST_CHECK;
+cistern_status base_pwrite_full(int fd, const void *bytes, size_t n, uint64_t offset,
+                                cistern_error *err) CISTERN_MUST_CHECK;
 
 /** Call fn for each entry name of a directory beneath root, sorted by bytes, without "." and ".." and `.tmp-` names;
  *  stops at the first status that is not OK and returns it. An absent directory has no entries. */
 typedef cistern_status (*base_dir_fn)(void *user, const char *name, cistern_error *err);
-cistern_status base_dir_each(int root, const char *path, base_dir_fn fn, void *user, cistern_error *err) CISTERN_MUST_CHECK;
+cistern_status base_dir_each(int root, const char *path, base_dir_fn fn, void *user,
+                             cistern_error *err) CISTERN_MUST_CHECK;
 
 /** Copy size bytes from one descriptor (offset 0) to another: FICLONE, else copy_file_range, else read and write. */
 cistern_status base_copy_file(int from_fd, int to_fd, uint64_t size, cistern_error *err) CISTERN_MUST_CHECK;
@@ -93,7 +103,8 @@ cistern_status base_identity_of(int fd, base_identity *out, cistern_error *err) 
 /** The file system below fd. `name` is e.g. "ext4", "nfs", "fuse", "0x1234". */
 typedef struct base_fs_info {
     char name[24];
-    bool network; /* nfs, cifs, smb2, 9p, afs, ceph, lustre, gpfs, fuse: mapped pages and locks are not to be trusted */
+    bool
+        network; /* nfs, cifs, smb2, 9p, afs, ceph, lustre, gpfs, fuse: mapped pages and locks are not to be trusted */
 } base_fs_info;
 cistern_status base_fs_of(int fd, base_fs_info *out, cistern_error *err) CISTERN_MUST_CHECK;
 

@@ -6,11 +6,11 @@
 
 /** Identity of a process that outlives the reuse of its pid. All text is empty where unknown. */
 typedef struct base_process {
-    char machine_id[33];  /* /etc/machine-id */
-    char boot_id[37];     /* /proc/sys/kernel/random/boot_id */
-    uint64_t pid_ns;      /* inode of /proc/self/ns/pid */
+    char machine_id[33]; /* /etc/machine-id */
+    char boot_id[37];    /* /proc/sys/kernel/random/boot_id */
+    uint64_t pid_ns;     /* inode of /proc/self/ns/pid */
     uint64_t pid;
-    uint64_t start_time;  /* field 22 of /proc/<pid>/stat: clock ticks since boot */
+    uint64_t start_time; /* field 22 of /proc/<pid>/stat: clock ticks since boot */
 } base_process;
 
 void base_process_self(base_process *out);

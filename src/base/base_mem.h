@@ -16,11 +16,12 @@ bool base_mul_u64(uint64_t a, uint64_t b, uint64_t *out) CISTERN_MUST_CHECK;
 /** count * size zeroed bytes through *out; owned by the caller, freed with free(). */
 cistern_status base_calloc(size_t count, size_t size, void *out, cistern_error *err) CISTERN_MUST_CHECK;
 /** Memory aligned to `align` bytes (a power of two), not zeroed; freed with free(). */
-cistern_status base_alloc_aligned(size_t bytes, size_t align, void *out, cistern_error *err) CISTERN_MUST_CHECK;
+cistern_status base_alloc_aligned(size_t bytes, size_t align, void *out,
+                                  cistern_error *err) CISTERN_MUST_CHECK;
 /** A copy of a string (NULL gives NULL). */
 cistern_status base_strdup(const char *text, char **out, cistern_error *err) CISTERN_MUST_CHECK;
 /** printf into fresh memory. */
-cistern_status base_asprintf(char **out, cistern_error *err, const char *fmt, ...)
-    CISTERN_MUST_CHECK CISTERN_PRINTF(3, 4);
+cistern_status base_asprintf(char **out, cistern_error *err, const char *fmt, ...) CISTERN_MUST_CHECK
+    CISTERN_PRINTF(3, 4);
 
 #endif

@@ -22,7 +22,8 @@ void base_sha256_update(base_sha256 *h, const void *bytes, size_t n);
 /** The digest of everything so far; ends this run (reset before further use). */
 void base_sha256_final(base_sha256 *h, base_digest *out);
 /** One call for bytes in memory. */
-cistern_status base_sha256_of(const void *bytes, size_t n, base_digest *out, cistern_error *err) CISTERN_MUST_CHECK;
+cistern_status base_sha256_of(const void *bytes, size_t n, base_digest *out,
+                              cistern_error *err) CISTERN_MUST_CHECK;
 
 void base_digest_hex(const base_digest *d, char out[BASE_SHA256_HEX]);
 /** Exactly 64 lower-case hexadecimal digits, nothing else; false leaves *out untouched. */

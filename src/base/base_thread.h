@@ -10,12 +10,13 @@ typedef struct base_thread {
     pthread_t handle;
 } base_thread;
 /** Start fn(arg) on its own thread with all signals blocked; join it with base_thread_join. */
-cistern_status base_thread_start(base_thread *out, void *(*fn)(void *), void *arg, cistern_error *err) CISTERN_MUST_CHECK;
+cistern_status base_thread_start(base_thread *out, void *(*fn)(void *), void *arg,
+                                 cistern_error *err) CISTERN_MUST_CHECK;
 void base_thread_join(base_thread *t);
 
-/** Milliseconds of CLOCK_MONOTONIC / CLOCK_BOOTTIME; only differences mean anything. */
+/** Milliseconds of CLOCK_MONOTONIC, which stands still while the machine sleeps; only differences mean anything. */
 uint64_t base_monotonic_ms(void);
-void base_sleep_ms(unsigned ms);
+void base_sleep_ms(unsigned ms); /* a signal ends it early */
 /** The time now as RFC 3339 in UTC with seconds, for people: "2026-01-31T12:00:00Z". */
 void base_time_text(char out[24]);
 
@@ -23,12 +24,13 @@ void base_time_text(char out[24]);
 typedef struct base_cancel {
     atomic_int set;
 } base_cancel;
-bool base_cancelled(const base_cancel *cancel);                                   /* NULL: never */
-cistern_status base_check_cancel(const base_cancel *cancel, cistern_error *err) CISTERN_MUST_CHECK; /* CANCELLED "interrupted" */
+bool base_cancelled(const base_cancel *cancel); /* NULL: never */
+cistern_status base_check_cancel(const base_cancel *cancel,
+                                 cistern_error *err) CISTERN_MUST_CHECK; /* CANCELLED "interrupted" */
 
 /** Progress of one long step; on the caller's thread, at most 10 a second and once at its end. */
 typedef struct base_progress {
-    const char *what; /* "fetch", "hash", "copy", "wait" */
+    const char *what;     /* "fetch", "hash", "copy", "wait" */
     uint64_t done, total; /* bytes; total 0: unknown */
     uint64_t resumed;     /* bytes that were here before this step began */
     bool last;
