@@ -39,22 +39,24 @@ typedef enum model_fact_source {
     MODEL_FACT_NONE = 5,      /* not known */
 } model_fact_source;
 const char *model_fact_source_text(model_fact_source s);
+model_fact_source model_fact_source_parse(const char *text); /* NULL or anything else: MODEL_FACT_NONE */
 
 typedef struct model_facts {
-    char architecture[32];  /* "vgg11" … "vgg19_bn", "unknown", or "" (not known yet) */
+    char architecture[32]; /* "vgg11" … "vgg19_bn", "unknown", or "" (not known yet) */
     model_fact_source architecture_source;
     model_preprocess preprocess;
-    char preset[32];        /* "torchvision", "config", … */
+    char preset[32]; /* "torchvision", "config", … */
     model_fact_source preprocess_source;
-    uint32_t classes;       /* 0: not known */
-    char **labels;          /* `classes` strings, or NULL */
-    char label_set[32];     /* "imagenet-1k", "config", "file" or "" */
+    uint32_t classes;   /* 0: not known */
+    char **labels;      /* `classes` strings, or NULL */
+    char label_set[32]; /* "imagenet-1k", "config", "file" or "" */
     model_fact_source labels_source;
 } model_facts;
 
 void model_facts_init(model_facts *facts); /* nothing known */
 void model_facts_clear(model_facts *facts);
-cistern_status model_facts_copy(const model_facts *from, model_facts *out, cistern_error *err) CISTERN_MUST_CHECK;
+cistern_status model_facts_copy(const model_facts *from, model_facts *out,
+                                cistern_error *err) CISTERN_MUST_CHECK;
 
 /**
  * Read a config.json in timm's schema (architecture, num_classes, label_names; input_size, mean, std, interpolation,
@@ -62,19 +64,32 @@ cistern_status model_facts_copy(const model_facts *from, model_facts *out, ciste
  * @param out_used  false: no such config (not an object with architecture, pretrained_cfg or mean); facts untouched.
  * @retval USAGE  it is such a config, but a field is wrong (named).
  */
-cistern_status model_facts_from_config(model_facts *facts, const void *bytes, size_t n, bool *out_used, cistern_error *err) CISTERN_MUST_CHECK;
+cistern_status model_facts_from_config(model_facts *facts, const void *bytes, size_t n, bool *out_used,
+                                       cistern_error *err) CISTERN_MUST_CHECK;
 /** --arch */
-cistern_status model_facts_set_architecture(model_facts *facts, const char *name, model_fact_source source, cistern_error *err) CISTERN_MUST_CHECK;
+cistern_status model_facts_set_architecture(model_facts *facts, const char *name, model_fact_source source,
+                                            cistern_error *err) CISTERN_MUST_CHECK;
 /** --preprocess NAME ("torchvision"). */
-cistern_status model_facts_set_preset(model_facts *facts, const char *name, model_fact_source source, cistern_error *err) CISTERN_MUST_CHECK;
+cistern_status model_facts_set_preset(model_facts *facts, const char *name, model_fact_source source,
+                                      cistern_error *err) CISTERN_MUST_CHECK;
 /** --labels: one label per line, or a JSON array of strings. */
-cistern_status model_facts_set_labels(model_facts *facts, const void *bytes, size_t n, model_fact_source source, cistern_error *err) CISTERN_MUST_CHECK;
+cistern_status model_facts_set_labels(model_facts *facts, const void *bytes, size_t n,
+                                      model_fact_source source, cistern_error *err) CISTERN_MUST_CHECK;
+/** A built-in set by name: "imagenet-1k". */
+cistern_status model_facts_set_label_set(model_facts *facts, const char *name, model_fact_source source,
+                                         cistern_error *err) CISTERN_MUST_CHECK;
+/** Labels that came with a config (`list`: an array of strings). @retval USAGE */
+cistern_status model_facts_set_label_list(model_facts *facts, const json_t *list, const char *set,
+                                          model_fact_source source, cistern_error *err) CISTERN_MUST_CHECK;
 /** Fill what is still unknown from the family's conventions and what binding found (architecture, classes). */
-cistern_status model_facts_complete(model_facts *facts, const char *architecture, uint32_t classes, model_family family, cistern_error *err) CISTERN_MUST_CHECK;
+cistern_status model_facts_complete(model_facts *facts, const char *architecture, uint32_t classes,
+                                    model_family family, cistern_error *err) CISTERN_MUST_CHECK;
 
 /** The manifest's "facts" object, canonical types only; owned by the caller. */
-cistern_status model_facts_to_json(const model_facts *facts, json_t **out, cistern_error *err) CISTERN_MUST_CHECK;
-cistern_status model_facts_from_json(model_facts *facts, const json_t *object, cistern_error *err) CISTERN_MUST_CHECK;
+cistern_status model_facts_to_json(const model_facts *facts, json_t **out,
+                                   cistern_error *err) CISTERN_MUST_CHECK;
+cistern_status model_facts_from_json(model_facts *facts, const json_t *object,
+                                     cistern_error *err) CISTERN_MUST_CHECK;
 /** Whether two sets say the same (sources aside): then the same bytes are the same version. */
 bool model_facts_equal(const model_facts *a, const model_facts *b);
 

@@ -12,13 +12,13 @@
 #include "base_buf.h"
 #include "model_tensor.h"
 
-#define MODEL_TENSORS_MAX 65536
-#define MODEL_FILES_MAX   4096
+#define MODEL_TENSORS_MAX     65536
+#define MODEL_FILES_MAX       4096
 #define MODEL_INDEX_BYTES_MAX (64u << 20) /* of the encoded form */
 
 /** The framework whose conventions (axis order, flattening, colour …) a file follows. */
-#define MODEL_FAMILY_MAP(X)                                                                    \
-    X(UNKNOWN, 0, "unknown")                                                                   \
+#define MODEL_FAMILY_MAP(X)                                                                                  \
+    X(UNKNOWN, 0, "unknown")                                                                                 \
     X(TORCH, 1, "torch")
 
 typedef enum model_family {
@@ -31,13 +31,16 @@ const char *model_family_text(model_family family);
 typedef struct model_index model_index;
 
 /** An empty index over files of these sizes (bytes). */
-cistern_status model_index_new(const uint64_t *file_sizes, size_t file_count, model_index **out, cistern_error *err) CISTERN_MUST_CHECK;
+cistern_status model_index_new(const uint64_t *file_sizes, size_t file_count, model_index **out,
+                               cistern_error *err) CISTERN_MUST_CHECK;
 void model_index_free(model_index *index);
 
 /** Add a copy of t (its name too). @retval UNREADABLE invariants 1 to 3, with the tensor's name. */
-cistern_status model_index_add(model_index *index, const model_tensor *t, cistern_error *err) CISTERN_MUST_CHECK;
+cistern_status model_index_add(model_index *index, const model_tensor *t,
+                               cistern_error *err) CISTERN_MUST_CHECK;
 /** The container and family, for people: "PyTorch zip", "PyTorch legacy stream", "safetensors". Copied. */
-cistern_status model_index_set_kind(model_index *index, const char *kind, model_family family, cistern_error *err) CISTERN_MUST_CHECK;
+cistern_status model_index_set_kind(model_index *index, const char *kind, model_family family,
+                                    cistern_error *err) CISTERN_MUST_CHECK;
 /** Keep a remark for the user about the file ("3 trailing bytes ignored"); at most 16, longer ones cut. */
 void model_index_note(model_index *index, const char *note);
 
@@ -54,7 +57,8 @@ size_t model_index_file_count(const model_index *index);
 uint64_t model_index_file_size(const model_index *index, size_t file);
 
 /** The stored form (docs/store-format.md, "tensor index"). */
-cistern_status model_index_encode(const model_index *index, base_buf *out, cistern_error *err) CISTERN_MUST_CHECK;
+cistern_status model_index_encode(const model_index *index, base_buf *out,
+                                  cistern_error *err) CISTERN_MUST_CHECK;
 /** Rebuild from bytes of any source; every extent is checked against file_sizes. @retval DAMAGED */
 cistern_status model_index_decode(const void *bytes, size_t n, const uint64_t *file_sizes, size_t file_count,
                                   model_index **out, cistern_error *err) CISTERN_MUST_CHECK;

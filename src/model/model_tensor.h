@@ -10,16 +10,16 @@
 #define MODEL_NAME_MAX 512 /* bytes of a tensor's name, without the zero */
 
 /* name, value in stored indexes (never reused), bytes per element, text as in safetensors */
-#define MODEL_DTYPE_MAP(X)                                                                     \
-    X(F32, 1, 4, "F32")                                                                        \
-    X(F64, 2, 8, "F64")                                                                        \
-    X(F16, 3, 2, "F16")                                                                        \
-    X(BF16, 4, 2, "BF16")                                                                      \
-    X(I64, 5, 8, "I64")                                                                        \
-    X(I32, 6, 4, "I32")                                                                        \
-    X(I16, 7, 2, "I16")                                                                        \
-    X(I8, 8, 1, "I8")                                                                          \
-    X(U8, 9, 1, "U8")                                                                          \
+#define MODEL_DTYPE_MAP(X)                                                                                   \
+    X(F32, 1, 4, "F32")                                                                                      \
+    X(F64, 2, 8, "F64")                                                                                      \
+    X(F16, 3, 2, "F16")                                                                                      \
+    X(BF16, 4, 2, "BF16")                                                                                    \
+    X(I64, 5, 8, "I64")                                                                                      \
+    X(I32, 6, 4, "I32")                                                                                      \
+    X(I16, 7, 2, "I16")                                                                                      \
+    X(I8, 8, 1, "I8")                                                                                        \
+    X(U8, 9, 1, "U8")                                                                                        \
     X(BOOL, 10, 1, "BOOL")
 
 typedef enum model_dtype {
@@ -40,11 +40,11 @@ double model_dtype_get(model_dtype dtype, const void *p);
 typedef struct model_tensor {
     const char *name; /* UTF-8 without control characters, at most MODEL_NAME_MAX; borrowed from the index */
     model_dtype dtype;
-    uint32_t file;    /* number of the version's file that holds it */
-    uint32_t rank;    /* 0 (a scalar) to MODEL_RANK_MAX */
+    uint32_t file; /* number of the version's file that holds it */
+    uint32_t rank; /* 0 (a scalar) to MODEL_RANK_MAX */
     uint64_t shape[MODEL_RANK_MAX];
     uint64_t stride[MODEL_RANK_MAX]; /* elements; 0 where broadcast (a view may be) */
-    uint64_t offset;  /* bytes from the start of the file to element (0, 0, …); any alignment */
+    uint64_t offset; /* bytes from the start of the file to element (0, 0, …); any alignment */
 } model_tensor;
 
 /** Number of elements; false on overflow. */

@@ -4,14 +4,14 @@
 
 #include "model_facts.h"
 
-#define MODEL_VGG_CONVS_MAX  16
-#define MODEL_VGG_POOLS      5
-#define MODEL_VGG_LINEARS    3
+#define MODEL_VGG_CONVS_MAX   16
+#define MODEL_VGG_POOLS       5
+#define MODEL_VGG_LINEARS     3
 #define MODEL_VGG_POOLED_SIDE 7 /* AdaptiveAvgPool2d((7, 7)) */
 
 typedef struct model_vgg_conv {
-    int feature;     /* number N in "features.N.weight" */
-    bool pool_after; /* a 2x2 maximum pooling with stride 2 follows */
+    int feature;      /* number N in "features.N.weight" */
+    bool pool_after;  /* a 2x2 maximum pooling with stride 2 follows */
     int pool_feature; /* its number N, or -1 */
 } model_vgg_conv;
 
@@ -30,9 +30,11 @@ const model_vgg *model_vgg_find(const char *name); /* NULL: no such architecture
 /** What was found in the tensors. All tensors borrowed from the index. */
 typedef struct model_vgg_match {
     const model_vgg *vgg;
-    const char *prefix; /* wrapper before "features." ("module.", "model." …), borrowed from a tensor's name */
+    const char
+        *prefix; /* wrapper before "features." ("module.", "model." …), borrowed from a tensor's name */
     size_t prefix_len;
-    const model_tensor *conv_weight[MODEL_VGG_CONVS_MAX], *conv_bias[MODEL_VGG_CONVS_MAX]; /* bias NULL: none */
+    const model_tensor *conv_weight[MODEL_VGG_CONVS_MAX],
+        *conv_bias[MODEL_VGG_CONVS_MAX]; /* bias NULL: none */
     const model_tensor *bn_weight[MODEL_VGG_CONVS_MAX], *bn_bias[MODEL_VGG_CONVS_MAX];
     const model_tensor *bn_mean[MODEL_VGG_CONVS_MAX], *bn_var[MODEL_VGG_CONVS_MAX];
     const model_tensor *linear_weight[MODEL_VGG_LINEARS], *linear_bias[MODEL_VGG_LINEARS];
@@ -47,6 +49,7 @@ typedef struct model_vgg_match {
  * @retval UNREADABLE   none fits; the message names the nearest VGG, the first missing or misshapen tensor with both
  *                      shapes, and how many more there are.
  */
-cistern_status model_vgg_match_index(const model_index *index, const char *architecture, model_vgg_match *out, cistern_error *err) CISTERN_MUST_CHECK;
+cistern_status model_vgg_match_index(const model_index *index, const char *architecture, model_vgg_match *out,
+                                     cistern_error *err) CISTERN_MUST_CHECK;
 
 #endif

@@ -1,0 +1,276 @@
+/* Facts: defaults, merging by rank of source, and the manifest's form.
+ *
+ * Invariants
+ *  1. A fact is replaced only by a source of the same or a better rank (model_fact_source).
+ *  2. labels, when there are any, number exactly `classes` once facts are complete.
+ */
+#include "model_facts.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "base_json.h"
+#include "base_mem.h"
+#include "model_vgg.h"
+
+#define PRESET_TORCHVISION "torchvision"
+#define LABELS_IMAGENET    1000
+
+static const model_preprocess torchvision_preprocess = {
+    /* torchvision.transforms of ImageNet classification: Resize(256), CenterCrop(224), ImageNet mean and deviation */
+    224, 224, 256, MODEL_BILINEAR, {0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f},
+};
+
+const char *model_interpolation_text(model_interpolation i)
+{
+    static const char *const text[] = {"nearest", "bilinear", "bicubic", "lanczos"};
+    return (unsigned)i < 4 ? text[i] : "?";
+}
+
+bool model_interpolation_parse(const char *text, model_interpolation *out)
+{
+    for (int i = 0; i < 4; i++) {
+        if (strcmp(text, model_interpolation_text((model_interpolation)i)) == 0) {
+            *out = (model_interpolation)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *model_fact_source_text(model_fact_source s)
+{
+    switch (s) {
+    case MODEL_FACT_FLAG:
+        return "flag";
+    case MODEL_FACT_CONFIG:
+        return "config.json";
+    case MODEL_FACT_PUBLISHED:
+        return "published table";
+    case MODEL_FACT_FAMILY:
+        return "family";
+    case MODEL_FACT_NONE:
+        return "none";
+    }
+    return "none";
+}
+
+model_fact_source model_fact_source_parse(const char *text)
+{
+    for (int s = MODEL_FACT_FLAG; text && s < MODEL_FACT_NONE; s++) {
+        if (strcmp(text, model_fact_source_text((model_fact_source)s)) == 0)
+            return (model_fact_source)s;
+    }
+    return MODEL_FACT_NONE;
+}
+
+void model_facts_init(model_facts *facts)
+{
+    memset(facts, 0, sizeof *facts);
+    facts->architecture_source = facts->preprocess_source = facts->labels_source = MODEL_FACT_NONE;
+}
+
+static void labels_clear(model_facts *facts, uint32_t count)
+{
+    for (uint32_t i = 0; facts->labels && i < count; i++)
+        free(facts->labels[i]);
+    free(facts->labels);
+    facts->labels = NULL;
+}
+
+void model_facts_clear(model_facts *facts)
+{
+    labels_clear(facts, facts->classes);
+    model_facts_init(facts);
+}
+
+/* Take `count` labels over a fresh array of copies; `list` may be const data. */
+static cistern_status labels_take(model_facts *facts, const char *const *list, uint32_t count,
+                                  const char *set, model_fact_source source, cistern_error *err)
+{
+    char **copies = NULL;
+    cistern_status st = base_calloc(count, sizeof *copies, &copies, err);
+    uint32_t made = 0;
+    while (st == CISTERN_OK && made < count) {
+        st = base_strdup(list[made], &copies[made], err);
+        made += st == CISTERN_OK;
+    }
+    if (st != CISTERN_OK) {
+        for (uint32_t i = 0; i < made; i++)
+            free(copies[i]);
+        free(copies);
+        return st;
+    }
+    labels_clear(facts, facts->classes);
+    facts->labels = copies;
+    facts->classes = count;
+    facts->labels_source = source;
+    memset(facts->label_set, 0, sizeof facts->label_set);
+    memcpy(facts->label_set, set, strnlen(set, sizeof facts->label_set - 1));
+    return CISTERN_OK;
+}
+
+cistern_status model_facts_copy(const model_facts *from, model_facts *out, cistern_error *err)
+{
+    model_facts copy = *from;
+    cistern_status st = CISTERN_OK;
+    copy.labels = NULL;
+    if (from->labels)
+        st = labels_take(&copy, (const char *const *)from->labels, from->classes, from->label_set,
+                         from->labels_source, err);
+    if (st == CISTERN_OK)
+        *out = copy;
+    return st;
+}
+
+cistern_status model_facts_set_architecture(model_facts *facts, const char *name, model_fact_source source,
+                                            cistern_error *err)
+{
+    if (!model_vgg_find(name) && strcmp(name, "unknown") != 0)
+        return base_fail(err, CISTERN_USAGE,
+                         "architecture '%s' is not known: vgg11, vgg13, vgg16, vgg19, each also with "
+                         "_bn",
+                         name);
+    if (source > facts->architecture_source)
+        return CISTERN_OK;
+    memset(facts->architecture, 0, sizeof facts->architecture);
+    memcpy(facts->architecture, name, strlen(name));
+    facts->architecture_source = source;
+    return CISTERN_OK;
+}
+
+cistern_status model_facts_set_preset(model_facts *facts, const char *name, model_fact_source source,
+                                      cistern_error *err)
+{
+    if (strcmp(name, PRESET_TORCHVISION) != 0)
+        return base_fail(err, CISTERN_USAGE, "preprocessing '%s' is not known: " PRESET_TORCHVISION, name);
+    if (source > facts->preprocess_source)
+        return CISTERN_OK;
+    facts->preprocess = torchvision_preprocess;
+    memset(facts->preset, 0, sizeof facts->preset);
+    memcpy(facts->preset, name, strlen(name));
+    facts->preprocess_source = source;
+    return CISTERN_OK;
+}
+
+cistern_status model_facts_set_label_list(model_facts *facts, const json_t *array, const char *set,
+                                          model_fact_source source, cistern_error *err)
+{
+    size_t count = json_array_size(array);
+    const char **list = NULL;
+    cistern_status st;
+    if (source > facts->labels_source)
+        return CISTERN_OK;
+    if (count == 0 || count > MODEL_LABELS_MAX)
+        return base_fail(err, CISTERN_USAGE, "%zu labels, from 1 to %d allowed", count, MODEL_LABELS_MAX);
+    st = base_calloc(count, sizeof *list, &list, err);
+    for (size_t i = 0; st == CISTERN_OK && i < count; i++) {
+        list[i] = json_string_value(json_array_get(array, i));
+        if (!list[i] || strlen(list[i]) > MODEL_LABEL_BYTES_MAX)
+            st = base_fail(err, CISTERN_USAGE, "label %zu is not a text of at most %d bytes", i,
+                           MODEL_LABEL_BYTES_MAX);
+    }
+    if (st == CISTERN_OK)
+        st = labels_take(facts, list, (uint32_t)count, set, source, err);
+    free(list);
+    return st;
+}
+
+/* One label per line; blank lines at the end do not count. Makes a JSON array so that there is one check of limits. */
+static cistern_status labels_from_lines(const char *text, size_t n, json_t **out, cistern_error *err)
+{
+    json_t *array = json_array();
+    while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
+        n--;
+    for (size_t start = 0; array && start <= n && n > 0;) {
+        const char *newline = memchr(text + start, '\n', n - start);
+        size_t end = newline ? (size_t)(newline - text) : n;
+        size_t len = end - start;
+        if (len > 0 && text[start + len - 1] == '\r')
+            len--;
+        if (json_array_append_new(array, json_stringn(text + start, len)) != 0) {
+            json_decref(array);
+            return base_fail(err, CISTERN_USAGE, "line %zu of the labels is not UTF-8 text",
+                             json_array_size(array) + 1);
+        }
+        start = end + 1;
+    }
+    if (!array)
+        return base_fail_memory(err, n);
+    *out = array;
+    return CISTERN_OK;
+}
+
+cistern_status model_facts_set_labels(model_facts *facts, const void *bytes, size_t n,
+                                      model_fact_source source, cistern_error *err)
+{
+    json_t *array = NULL;
+    json_error_t where;
+    cistern_status st = CISTERN_OK;
+    const char *text = bytes;
+    if (source > facts->labels_source)
+        return CISTERN_OK;
+    if (n > 0 && text[0] == '[') {
+        array = json_loadb(text, n, JSON_REJECT_DUPLICATES, &where);
+        if (!array)
+            st = base_fail(err, CISTERN_USAGE, "labels are not a JSON array of strings: line %d: %s",
+                           where.line, where.text);
+    } else {
+        st = labels_from_lines(text, n, &array, err);
+    }
+    if (st == CISTERN_OK)
+        st = model_facts_set_label_list(facts, array, "file", source, err);
+    json_decref(array);
+    return st;
+}
+
+cistern_status model_facts_set_label_set(model_facts *facts, const char *name, model_fact_source source,
+                                         cistern_error *err)
+{
+    if (strcmp(name, "imagenet-1k") != 0)
+        return base_fail(err, CISTERN_USAGE, "label set '%s' is not known: imagenet-1k", name);
+    if (source > facts->labels_source)
+        return CISTERN_OK;
+    return labels_take(facts, model_labels_imagenet1k, LABELS_IMAGENET, name, source, err);
+}
+
+cistern_status model_facts_complete(model_facts *facts, const char *architecture, uint32_t classes,
+                                    model_family family, cistern_error *err)
+{
+    cistern_status st;
+    (void)family; /* one family so far: its preset is torchvision's */
+    st = model_facts_set_architecture(facts, architecture, MODEL_FACT_FAMILY, err);
+    if (st == CISTERN_OK && facts->preprocess_source == MODEL_FACT_NONE)
+        st = model_facts_set_preset(facts, PRESET_TORCHVISION, MODEL_FACT_FAMILY, err);
+    if (st != CISTERN_OK)
+        return st;
+    if (facts->labels && classes != 0 && facts->classes != classes)
+        return base_fail(err, CISTERN_USAGE, "%u labels (%s) for a model of %u classes", facts->classes,
+                         model_fact_source_text(facts->labels_source), classes);
+    if (!facts->labels && classes == LABELS_IMAGENET)
+        return model_facts_set_label_set(facts, "imagenet-1k", MODEL_FACT_FAMILY, err);
+    if (!facts->labels)
+        facts->classes = classes;
+    return CISTERN_OK;
+}
+
+static bool labels_equal(const model_facts *a, const model_facts *b)
+{
+    if (a->classes != b->classes || !a->labels != !b->labels)
+        return false;
+    for (uint32_t i = 0; a->labels && i < a->classes; i++) {
+        if (strcmp(a->labels[i], b->labels[i]) != 0)
+            return false;
+    }
+    return true;
+}
+
+bool model_facts_equal(const model_facts *a, const model_facts *b)
+{
+    const model_preprocess *p = &a->preprocess, *q = &b->preprocess;
+    bool same = strcmp(a->architecture, b->architecture) == 0 && p->height == q->height &&
+                p->width == q->width && p->resize_short == q->resize_short &&
+                p->interpolation == q->interpolation;
+    for (int c = 0; c < 3; c++)
+        same = same && p->mean[c] == q->mean[c] && p->std[c] == q->std[c];
+    return same && labels_equal(a, b);
+}
