@@ -33,13 +33,17 @@ void base_pool_free(base_pool *pool);
 unsigned base_pool_threads(const base_pool *pool);
 
 /**
- * Call fn(user, job, thread) for each job from 0 to jobs - 1, each exactly once; they start in ascending
- * order.
- * @param pool  NULL: all on the caller's thread.
- * @param fn    `thread` is below base_pool_threads(pool), and no two jobs that run at the same time have the
- * same: an index into scratch memory. Threads: any. Allocates: no.
+ * One job: `thread` is below base_pool_threads(pool), and differs between jobs of one call that run at the
+ * same time: an index into scratch memory.
  */
 typedef void (*base_pool_fn)(void *user, size_t job, unsigned thread);
+
+/**
+ * Call fn(user, job, thread) for each job from 0 to jobs - 1, each exactly once; they start in ascending
+ * order.
+ * @param pool  NULL: all on the caller's thread. (So does a single job.)
+ * Threads: any. Allocates: no.
+ */
 void base_pool_run(base_pool *pool, base_pool_fn fn, void *user, size_t jobs);
 
 #endif

@@ -9,7 +9,7 @@
 #define NN_ISA_MAP(X)                                                                                        \
     X(AUTO, 0, "auto")                                                                                       \
     X(PORTABLE, 1, "portable")                                                                               \
-    X(AVX2, 2, "avx2")     /* AVX2 and FMA */                                                                \
+    X(AVX2, 2, "avx2")     /* AVX2, FMA, F16C */                                                             \
     X(AVX512, 3, "avx512") /* AVX-512 F, BW, DQ, VL */
 
 typedef enum nn_isa {

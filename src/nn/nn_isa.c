@@ -1,0 +1,83 @@
+#include "nn_isa.h"
+
+#include <string.h>
+
+const char *nn_isa_text(nn_isa isa)
+{
+    switch (isa) {
+#define NN_ISA_TEXT(name, value, text)                                                                       \
+    case NN_ISA_##name:                                                                                      \
+        return text;
+        NN_ISA_MAP(NN_ISA_TEXT)
+#undef NN_ISA_TEXT
+    }
+    return "?";
+}
+
+/* The names that can be asked for here, joined by ", ". */
+static void available_text(char *out, size_t size)
+{
+    static const nn_isa all[] = {NN_ISA_AUTO, NN_ISA_PORTABLE, NN_ISA_AVX2, NN_ISA_AVX512};
+    size_t len = 0;
+    out[0] = 0;
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        if (nn_isa_available(all[i]) && len < size) {
+            int n = snprintf(out + len, size - len, "%s%s", len ? ", " : "", nn_isa_text(all[i]));
+            len += n > 0 ? (size_t)n : 0;
+        }
+    }
+}
+
+cistern_status nn_isa_parse(const char *text, nn_isa *out, cistern_error *err)
+{
+#define NN_ISA_PARSE(name, value, its_text)                                                                  \
+    if (strcmp(text, its_text) == 0) {                                                                       \
+        *out = NN_ISA_##name;                                                                                \
+        return CISTERN_OK;                                                                                   \
+    }
+    NN_ISA_MAP(NN_ISA_PARSE)
+#undef NN_ISA_PARSE
+    char here[64];
+    available_text(here, sizeof(here));
+    return base_fail(err, CISTERN_USAGE, "no instruction set is called '%s'; this machine has: %s", text,
+                     here);
+}
+
+bool nn_isa_available(nn_isa isa)
+{
+    switch (isa) {
+    case NN_ISA_AUTO:
+    case NN_ISA_PORTABLE:
+        return true;
+#if defined(__x86_64__)
+    /* The builtin asks CPUID, and XGETBV whether the operating system saves the registers. */
+    case NN_ISA_AVX2:
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+               __builtin_cpu_supports("f16c");
+    case NN_ISA_AVX512:
+        return false;
+#else
+    case NN_ISA_AVX2:
+    case NN_ISA_AVX512:
+        return false;
+#endif
+    }
+    return false;
+}
+
+cistern_status nn_isa_resolve(nn_isa isa, nn_isa *out, cistern_error *err)
+{
+    if (!nn_isa_available(isa)) {
+        char here[64];
+        available_text(here, sizeof(here));
+        return base_fail(err, CISTERN_USAGE, "the instruction set '%s' is not available here; these are: %s",
+                         nn_isa_text(isa), here);
+    }
+    if (isa == NN_ISA_AUTO) {
+        isa = nn_isa_available(NN_ISA_AVX512) ? NN_ISA_AVX512
+              : nn_isa_available(NN_ISA_AVX2) ? NN_ISA_AVX2
+                                              : NN_ISA_PORTABLE;
+    }
+    *out = isa;
+    return CISTERN_OK;
+}

@@ -1,0 +1,160 @@
+#include "nn_net.h"
+
+#include <assert.h>
+#include <inttypes.h>
+
+#include "base_mem.h"
+#include "priv/nn_net_priv.h"
+
+/* What binding needs besides the net. */
+typedef struct binder {
+    const base_map *files;
+    size_t file_count;
+    cistern_error *err;
+} binder;
+
+/* Whether every element lies inside a file of the caller's. */
+static bool lies_inside(const model_tensor *t, const base_map *files, size_t file_count)
+{
+    uint64_t extent, end;
+    return t->file < file_count && model_tensor_extent(t, &extent) && base_add_u64(t->offset, extent, &end) &&
+           end <= files[t->file].size;
+}
+
+static cistern_status bind(const binder *b, const model_tensor *t, const uint64_t *shape, uint32_t rank,
+                           nn_tensor *out)
+{
+    bool same = t->rank == rank;
+    for (uint32_t i = 0; same && i < rank; i++) {
+        same = t->shape[i] == shape[i];
+    }
+    if (!same) {
+        char found[128], wanted[128];
+        model_tensor want = {.rank = rank};
+        memcpy(want.shape, shape, rank * sizeof(shape[0]));
+        model_tensor_shape_text(t, found, sizeof(found));
+        model_tensor_shape_text(&want, wanted, sizeof(wanted));
+        return base_fail(b->err, CISTERN_UNREADABLE, "tensor '%s': shape %s, its layer needs %s", t->name,
+                         found, wanted);
+    }
+    if (!nn_dtype_is_floating(t->dtype)) {
+        return base_fail(b->err, CISTERN_UNREADABLE, "tensor '%s': dtype %s, allowed are F32, F64, F16, BF16",
+                         t->name, model_dtype_text(t->dtype));
+    }
+    if (!lies_inside(t, b->files, b->file_count)) {
+        return base_fail(b->err, CISTERN_UNREADABLE,
+                         "tensor '%s': does not lie inside its file (number %" PRIu32 ", offset %" PRIu64 ")",
+                         t->name, t->file, t->offset);
+    }
+    out->at = *t;
+    out->at.name = NULL;
+    out->data = b->files[t->file].data + t->offset;
+    return CISTERN_OK;
+}
+
+static cistern_status bind_vector(const binder *b, const model_tensor *t, uint64_t n, nn_tensor *out)
+{
+    return t ? bind(b, t, &n, 1, out) : CISTERN_OK;
+}
+
+static cistern_status check_outputs(const binder *b, const char *name, uint64_t outputs, uint64_t max)
+{
+    if (outputs == 0 || outputs > max) {
+        return base_fail(b->err, CISTERN_UNREADABLE,
+                         "tensor '%s': %" PRIu64 " outputs, allowed are 1 to %" PRIu64, name, outputs, max);
+    }
+    return CISTERN_OK;
+}
+
+static cistern_status bind_conv(const binder *b, const model_vgg_match *m, int i, uint64_t inputs,
+                                nn_net_conv *out)
+{
+    uint64_t outputs = m->channels[i];
+    const model_vgg_conv *layer = &m->vgg->conv[i];
+    const uint64_t shape[4] = {outputs, inputs, 3, 3};
+    cistern_status status = check_outputs(b, m->conv_weight[i]->name, outputs, NN_CHANNELS_MAX);
+    if (status == CISTERN_OK) {
+        status = bind(b, m->conv_weight[i], shape, 4, &out->weight);
+    }
+    if (status == CISTERN_OK) {
+        status = bind_vector(b, m->conv_bias[i], outputs, &out->bias);
+    }
+    const model_tensor *norm[4] = {m->bn_weight[i], m->bn_bias[i], m->bn_mean[i], m->bn_var[i]};
+    nn_tensor *norm_out[4] = {&out->gamma, &out->beta, &out->mean, &out->var};
+    for (int k = 0; status == CISTERN_OK && m->vgg->batch_norm && k < 4; k++) {
+        assert(norm[k]);
+        status = bind_vector(b, norm[k], outputs, norm_out[k]);
+    }
+    out->inputs = (size_t)inputs;
+    out->outputs = (size_t)outputs;
+    out->pool_after = layer->pool_after;
+    out->pool_feature = layer->pool_feature;
+    return status;
+}
+
+static cistern_status bind_linear(const binder *b, const model_vgg_match *m, int i, uint64_t inputs,
+                                  uint64_t outputs, nn_net_linear *out)
+{
+    const uint64_t shape[2] = {outputs, inputs};
+    uint64_t max = i + 1 < MODEL_VGG_LINEARS ? NN_HIDDEN_MAX : NN_CLASSES_MAX;
+    cistern_status status = check_outputs(b, m->linear_weight[i]->name, outputs, max);
+    if (status == CISTERN_OK) {
+        status = bind(b, m->linear_weight[i], shape, 2, &out->weight);
+    }
+    if (status == CISTERN_OK) {
+        status = bind_vector(b, m->linear_bias[i], outputs, &out->bias);
+    }
+    out->inputs = (size_t)inputs;
+    out->outputs = (size_t)outputs;
+    return status;
+}
+
+cistern_status nn_net_new(const model_vgg_match *match, const base_map *files, size_t file_count,
+                          nn_net **out, cistern_error *err)
+{
+    const binder b = {files, file_count, err};
+    nn_net *net;
+    cistern_status status = base_calloc(1, sizeof(*net), &net, err);
+    if (status != CISTERN_OK) {
+        return status;
+    }
+    net->vgg = match->vgg;
+    net->conv_count = (size_t)match->vgg->conv_count;
+    uint64_t inputs = NN_IMAGE_CHANNELS;
+    for (int i = 0; i < match->vgg->conv_count; i++) {
+        status = bind_conv(&b, match, i, inputs, &net->conv[i]);
+        if (status != CISTERN_OK) {
+            goto out;
+        }
+        inputs = match->channels[i];
+    }
+    inputs *= MODEL_VGG_POOLED_SIDE * MODEL_VGG_POOLED_SIDE;
+    const uint64_t outputs[MODEL_VGG_LINEARS] = {match->hidden[0], match->hidden[1], match->classes};
+    for (int i = 0; i < MODEL_VGG_LINEARS; i++) {
+        status = bind_linear(&b, match, i, inputs, outputs[i], &net->linear[i]);
+        if (status != CISTERN_OK) {
+            goto out;
+        }
+        inputs = outputs[i];
+    }
+    *out = net;
+    net = NULL;
+out:
+    nn_net_free(net);
+    return status;
+}
+
+void nn_net_free(nn_net *net)
+{
+    free(net);
+}
+
+const model_vgg *nn_net_vgg(const nn_net *net)
+{
+    return net->vgg;
+}
+
+size_t nn_net_classes(const nn_net *net)
+{
+    return net->linear[MODEL_VGG_LINEARS - 1].outputs;
+}

@@ -1,0 +1,150 @@
+/* Packing is cut into jobs of one block of 16 outputs of one layer; each writes its own part of the buffer, so that the
+ * bytes do not depend on who does what. Sums are folded in 64-bit floating point and rounded once. */
+#include "nn_pack.h"
+
+#include <assert.h>
+#include <math.h>
+
+#include "priv/nn_conv3x3.h"
+#include "priv/nn_fold.h"
+#include "priv/nn_pack_map.h"
+
+#define ROW_PIECE 512 /* elements of a linear row that are converted at once */
+
+typedef struct packer {
+    const nn_net *net;
+    nn_pack_map map;
+    uint8_t *mem;
+    const base_cancel *cancel;
+    size_t conv_jobs[MODEL_VGG_CONVS_MAX], linear_jobs[MODEL_VGG_LINEARS];
+} packer;
+
+const char *nn_layout_text(nn_layout layout)
+{
+    switch (layout) {
+#define NN_LAYOUT_TEXT(name, value, text)                                                                    \
+    case NN_LAYOUT_##name:                                                                                   \
+        return text;
+        NN_LAYOUT_MAP(NN_LAYOUT_TEXT)
+#undef NN_LAYOUT_TEXT
+    }
+    return "?";
+}
+
+nn_layout nn_layout_for(nn_isa isa)
+{
+    (void)isa; /* one so far */
+    return NN_LAYOUT_DIRECT16;
+}
+
+cistern_status nn_pack_size(const nn_net *net, nn_layout layout, size_t *out, cistern_error *err)
+{
+    nn_pack_map map;
+    cistern_status status = nn_pack_map_of(net, layout, &map, err);
+    if (status == CISTERN_OK) {
+        *out = map.total;
+    }
+    return status;
+}
+
+/* [inputs][3][3][16] of one block of outputs; those that do not exist are zero. */
+static void pack_conv_block(const packer *p, size_t layer, size_t block)
+{
+    const nn_net_conv *conv = &p->net->conv[layer];
+    float *weight = (float *)(p->mem + p->map.conv_weight[layer]) + block * conv->inputs * 9 * NN_BLOCK;
+    float *bias = (float *)(p->mem + p->map.conv_bias[layer]) + block * NN_BLOCK;
+    nn_fold fold[NN_BLOCK];
+    for (size_t k = 0; k < NN_BLOCK; k++) {
+        fold[k] = nn_fold_of(conv, block * NN_BLOCK + k);
+        bias[k] = (float)fold[k].bias;
+    }
+    double taps[NN_BLOCK][NN_FOLD_INPUTS * 9];
+    for (size_t c = 0; c < conv->inputs; c += NN_FOLD_INPUTS) {
+        size_t here = conv->inputs - c < NN_FOLD_INPUTS ? conv->inputs - c : NN_FOLD_INPUTS;
+        for (size_t k = 0; k < NN_BLOCK; k++) {
+            nn_fold_taps(conv, &fold[k], block * NN_BLOCK + k, c, here, taps[k]);
+        }
+        float *out = weight + c * 9 * NN_BLOCK;
+        for (size_t tap = 0; tap < here * 9; tap++) {
+            for (size_t k = 0; k < NN_BLOCK; k++) {
+                out[tap * NN_BLOCK + k] = (float)taps[k][tap];
+            }
+        }
+    }
+}
+
+static void pack_row(const nn_tensor *t, size_t row, size_t n, float *out)
+{
+    size_t bytes = model_dtype_bytes(t->at.dtype);
+    const uint8_t *first = t->data + row * t->at.stride[0] * bytes;
+    double piece[ROW_PIECE];
+    for (size_t k = 0; k < n; k += ROW_PIECE) {
+        size_t here = n - k < ROW_PIECE ? n - k : ROW_PIECE;
+        nn_read_row(t->at.dtype, first + k * t->at.stride[1] * bytes, t->at.stride[1], here, piece);
+        for (size_t i = 0; i < here; i++) {
+            out[k + i] = (float)piece[i];
+        }
+    }
+}
+
+static void pack_linear_block(const packer *p, size_t layer, size_t block)
+{
+    const nn_net_linear *linear = &p->net->linear[layer];
+    float *bias = (float *)(p->mem + p->map.linear_bias[layer]);
+    for (size_t row = block * NN_BLOCK; row < linear->outputs && row < (block + 1) * NN_BLOCK; row++) {
+        double value = 0;
+        if (linear->bias.data) {
+            const nn_tensor *t = &linear->bias;
+            nn_read_row(t->at.dtype, t->data + row * t->at.stride[0] * model_dtype_bytes(t->at.dtype), 1, 1,
+                        &value);
+        }
+        bias[row] = (float)value;
+        if (p->map.linear_weight[layer] != NN_NOT_PACKED) {
+            float *rows = (float *)(p->mem + p->map.linear_weight[layer]);
+            pack_row(&linear->weight, row, linear->inputs, rows + row * linear->inputs);
+        }
+    }
+}
+
+static void pack_job(void *user, size_t job, unsigned thread)
+{
+    const packer *p = user;
+    (void)thread;
+    if (base_cancelled(p->cancel)) {
+        return;
+    }
+    for (size_t i = 0; i < p->net->conv_count; i++) {
+        if (job < p->conv_jobs[i]) {
+            pack_conv_block(p, i, job);
+            return;
+        }
+        job -= p->conv_jobs[i];
+    }
+    for (size_t i = 0; i < MODEL_VGG_LINEARS; i++) {
+        if (job < p->linear_jobs[i]) {
+            pack_linear_block(p, i, job);
+            return;
+        }
+        job -= p->linear_jobs[i];
+    }
+}
+
+cistern_status nn_pack(const nn_net *net, nn_layout layout, base_pool *pool, void *mem, size_t size,
+                       const base_cancel *cancel, cistern_error *err)
+{
+    packer p = {.net = net, .mem = mem, .cancel = cancel};
+    cistern_status status = nn_pack_map_of(net, layout, &p.map, err);
+    if (status != CISTERN_OK) {
+        return status;
+    }
+    assert(size == p.map.total && (uintptr_t)mem % NN_PACK_ALIGN == 0);
+    size_t jobs = 0;
+    for (size_t i = 0; i < net->conv_count; i++) {
+        jobs += p.conv_jobs[i] = nn_padded_channels(net->conv[i].outputs) / NN_BLOCK;
+    }
+    for (size_t i = 0; i < MODEL_VGG_LINEARS; i++) {
+        jobs += p.linear_jobs[i] = nn_padded_channels(net->linear[i].outputs) / NN_BLOCK;
+    }
+    base_pool_run(pool, pack_job, &p, jobs);
+    return base_check_cancel(cancel, err);
+}

@@ -1,0 +1,55 @@
+/* What a session holds; see nn_session.h. Made by nn_session.c, used by nn_run.c. */
+#ifndef NN_SESSION_PRIV_H
+#define NN_SESSION_PRIV_H
+
+#include "nn_session.h"
+#include "priv/nn_act.h"
+#include "priv/nn_linear.h"
+#include "priv/nn_net_priv.h"
+
+/** The kernels of one instruction set. */
+typedef struct nn_kernels {
+    nn_conv3x3_fn conv3x3;
+    nn_linear_fn linear_f32, linear_f16, linear_bf16;
+} nn_kernels;
+
+const nn_kernels *nn_kernels_of(nn_isa isa);
+
+/** One convolution, with every size decided. Its input is the output of the one before. */
+typedef struct nn_step_conv {
+    const float *weight, *bias;
+    nn_act in, out, pooled; /* pooled.data NULL: no pooling follows */
+    int pool_feature;
+} nn_step_conv;
+
+typedef struct nn_step_linear {
+    nn_linear_fn kernel;
+    const uint8_t *weight;
+    size_t weight_stride; /* bytes */
+    const float *bias;
+    size_t inputs, outputs;
+    float *in; /* (max_batch, in_stride); elements behind the inputs are zero */
+    size_t in_stride;
+    bool relu;
+} nn_step_linear;
+
+struct nn_session {
+    const nn_net *net;
+    base_pool *pool;
+    nn_isa isa;
+    const nn_kernels *kernels;
+    size_t max_batch, height, width;
+    nn_layer_fn layer;
+    void *layer_user;
+    size_t conv_count;
+    nn_step_conv conv[MODEL_VGG_CONVS_MAX];
+    nn_step_linear linear[MODEL_VGG_LINEARS];
+    const uint8_t *packed;
+    void *own_packed; /* NULL where the caller gave packed weights */
+    size_t packed_size;
+    uint8_t *scratch;
+    size_t scratch_size;
+    float *planes; /* one layer as the hook wants it; NULL without a hook */
+};
+
+#endif
