@@ -129,17 +129,13 @@ static cistern_status fail_damaged(const jpeg_reader *reader, cistern_error *err
         return base_fail(err, CISTERN_UNREADABLE, "a JPEG of an unusual kind (%s); " IMAGE_KINDS_READ,
                          reader->text);
     }
-    return base_fail(err, CISTERN_UNREADABLE,
-                     "a damaged or cut off JPEG of %zu bytes (%s); fetch or export it again", reader->n,
+    return base_fail(err, CISTERN_UNREADABLE, "a damaged or cut off JPEG (fetch or export it again): %s",
                      reader->text);
 }
 
-/* What the header says must be a kind that is read; libjpeg itself would go on. */
+/* What the header says must be a kind that is read; libjpeg itself would go on. (It refuses all but 8 bits.) */
 static cistern_status check_header(const struct jpeg_decompress_struct *info, cistern_error *err)
 {
-    if (info->data_precision != 8) {
-        return base_fail(err, CISTERN_UNREADABLE, "a %d-bit JPEG; " IMAGE_KINDS_READ, info->data_precision);
-    }
     if (info->num_components == 4) {
         return base_fail(err, CISTERN_UNREADABLE, "a CMYK JPEG (%s); " IMAGE_KINDS_READ,
                          info->jpeg_color_space == JCS_YCCK ? "stored as YCCK" : "4 components");

@@ -94,8 +94,7 @@ static bool guarded(png_reader *reader, void (*step)(png_reader *))
 static cistern_status fail_damaged(const png_reader *reader, cistern_error *err)
 {
     return base_fail_at(err, CISTERN_UNREADABLE, reader->left.pos,
-                        "a damaged or cut off PNG of %zu bytes (%s); fetch or export it again",
-                        reader->left.len, reader->text);
+                        "a damaged or cut off PNG (fetch or export it again): %s", reader->text);
 }
 
 /* What the header says must be a kind that is read. */
