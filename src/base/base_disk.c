@@ -1,0 +1,101 @@
+/* Disk space and extents; see base_disk.h. */
+#include "base_disk.h"
+#include "base_file.h"
+#include "base_mem.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/statvfs.h>
+
+#define COPY_STEP   (1u << 20) /* bytes of the buffer of the plain way */
+#define KERNEL_STEP (1u << 30) /* bytes of one copy_file_range: Linux cuts at 2 GiB */
+
+cistern_status base_disk_reserve(int fd, uint64_t size, bool *out_reserved, cistern_error *err)
+{
+    struct stat st;
+    if (size > (uint64_t)INT64_MAX)
+        return base_fail(err, CISTERN_DAMAGED, "%llu bytes: no file is that long", (unsigned long long)size);
+    if (fstat(fd, &st) != 0)
+        return base_fail_errno(err, errno, "cannot stat an open file");
+    int failed = 0;
+    if (size > 0) {
+        do {
+            failed = fallocate(fd, 0, 0, (off_t)size) == 0 ? 0 : errno;
+        } while (failed == EINTR);
+    }
+    bool reserved = failed == 0;
+    if (failed == EOPNOTSUPP || failed == ENOSYS || failed == 0)
+        failed = ftruncate(fd, (off_t)size) == 0 ? 0 : errno;
+    if (failed != 0) {
+        if (ftruncate(fd, st.st_size) != 0)
+            return base_fail_errno(err, errno, "cannot give back %llu bytes", (unsigned long long)size);
+        return base_fail_errno(err, failed, "cannot reserve %llu bytes", (unsigned long long)size);
+    }
+    if (out_reserved)
+        *out_reserved = reserved;
+    return CISTERN_OK;
+}
+
+bool base_disk_clone(int from_fd, int to_fd)
+{
+    return ioctl(to_fd, FICLONE, from_fd) == 0;
+}
+
+cistern_status base_disk_copy_range(int from_fd, int to_fd, uint64_t offset, uint64_t n, cistern_error *err)
+{
+    uint64_t end;
+    if (!base_add_u64(offset, n, &end) || end > (uint64_t)INT64_MAX)
+        return base_fail(err, CISTERN_DAMAGED, "%llu bytes at %llu: no file is that long",
+                         (unsigned long long)n, (unsigned long long)offset);
+    off_t from = (off_t)offset, to = (off_t)offset;
+    while ((uint64_t)to < end) {
+        uint64_t left = end - (uint64_t)to;
+        ssize_t done =
+            copy_file_range(from_fd, &from, to_fd, &to, left < KERNEL_STEP ? (size_t)left : KERNEL_STEP, 0);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done <= 0)
+            break;
+    }
+    if ((uint64_t)to == end)
+        return CISTERN_OK;
+    char *step = NULL;
+    cistern_status status = base_calloc(1, COPY_STEP, &step, err);
+    for (uint64_t at = (uint64_t)to; status == CISTERN_OK && at < end;) {
+        size_t part = end - at < COPY_STEP ? (size_t)(end - at) : COPY_STEP;
+        status = base_pread_full(from_fd, step, part, at, err);
+        if (status == CISTERN_OK)
+            status = base_pwrite_full(to_fd, step, part, at, err);
+        at += part;
+    }
+    free(step);
+    return status;
+}
+
+cistern_status base_disk_free(int fd, uint64_t *out, cistern_error *err)
+{
+    struct statvfs st;
+    if (fstatvfs(fd, &st) != 0)
+        return base_fail_errno(err, errno, "cannot ask for free space");
+    uint64_t bytes;
+    if (!base_mul_u64(st.f_bavail, st.f_frsize, &bytes))
+        bytes = UINT64_MAX;
+    *out = bytes;
+    return CISTERN_OK;
+}
+
+cistern_status base_disk_path(const char *path, char **out, cistern_error *err)
+{
+    char *found = realpath(path, NULL);
+    if (!found)
+        return base_strdup(path, out, err);
+    *out = found;
+    return CISTERN_OK;
+}
+
+bool base_disk_try_lock(int fd)
+{
+    return flock(fd, LOCK_EX | LOCK_NB) == 0;
+}
