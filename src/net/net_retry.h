@@ -24,7 +24,8 @@ void net_retry_init(net_retry *retry, const net_options *options);
 /**
  * After a failed attempt: wait and return OK (err is cleared: try again), or return the failure for good.
  * @param status   of the attempt; not OK.
- * @param answer   of the attempt: `transient`, `retry_after_s`, and `received` > 0, which is progress.
+ * @param answer   of the attempt: `transient`, `retry_after_s`, and `received` > 0, which is progress (a caller that
+ *                 begins anew instead of going on sets it to 0 first).
  * @param run      cancel ends the wait within 100 ms (CANCELLED); the wait is logged at level 1.
  * @retval OK      another attempt is due.
  * @retval status  it lasts, or the tries are used up, or the server asks for too long a wait; err has a frame

@@ -1,0 +1,22 @@
+/* The inside of a client: its copy of the options and the handles that keep connections open between requests. */
+#ifndef NET_POOL_H
+#define NET_POOL_H
+
+#include "net_client.h"
+#include "priv/net_curl.h"
+
+/** One transfer at a time. The connections live in `multi`, so that the pair is what is kept. */
+typedef struct net_slot {
+    const net_curl *curl; /* the loaded library */
+    CURL *easy;
+    CURLM *multi;
+    struct net_slot *next;
+} net_slot;
+
+/** Take an idle slot, or make one; loads libcurl. Given back by net_pool_give, on any path. */
+cistern_status net_pool_take(net_client *client, net_slot **out, cistern_error *err) CISTERN_MUST_CHECK;
+void net_pool_give(net_client *client, net_slot *slot);
+/** Count one request. */
+void net_pool_count(net_client *client);
+
+#endif
