@@ -188,17 +188,16 @@ cistern_status base_identity_of(int fd, base_identity *out, cistern_error *err)
     struct statx st;
     if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &st) != 0)
         return base_fail_errno(err, errno, "cannot stat an open file");
-    *out = (base_identity){
-        .inode = st.stx_ino,
-        .size = st.stx_size,
-        .nlink = st.stx_nlink,
-        .mtime_ns = nanoseconds(st.stx_mtime),
-        .ctime_ns = nanoseconds(st.stx_ctime),
-        .btime_ns = st.stx_mask & STATX_BTIME ? nanoseconds(st.stx_btime) : 0,
-        .uid = st.stx_uid,
-        .gid = st.stx_gid,
-        .mode = st.stx_mode,
-    };
+    memset(out, 0, sizeof *out); /* with the padding, so that two may be compared as bytes */
+    out->inode = st.stx_ino;
+    out->size = st.stx_size;
+    out->nlink = st.stx_nlink;
+    out->mtime_ns = nanoseconds(st.stx_mtime);
+    out->ctime_ns = nanoseconds(st.stx_ctime);
+    out->btime_ns = st.stx_mask & STATX_BTIME ? nanoseconds(st.stx_btime) : 0;
+    out->uid = st.stx_uid;
+    out->gid = st.stx_gid;
+    out->mode = st.stx_mode;
     return CISTERN_OK;
 }
 

@@ -85,7 +85,8 @@ cistern_status base_json_parse(const void *bytes, size_t n, unsigned flags, cons
     if (!root && json_error_code(&wrong) == json_error_out_of_memory)
         return base_fail_memory(err, n);
     if (!root)
-        return base_fail_at(err, CISTERN_DAMAGED, wrong.position > 0 ? (uint64_t)wrong.position : 0,
+        /* jansson counts the bytes up to the end of what it could not use: name the last of them. */
+        return base_fail_at(err, CISTERN_DAMAGED, wrong.position > 0 ? (uint64_t)wrong.position - 1 : 0,
                             "%s: not valid JSON: %s", what, wrong.text);
     if (!json_is_object(root)) {
         json_decref(root);
