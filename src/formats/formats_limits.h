@@ -1,0 +1,31 @@
+/* How much one weight file may ask for. Each limit has a test at it and one above it.
+ *
+ * The pickle machine's worst case is the sum of its tables below, about 65 MiB, whatever the file's size; a real
+ * VGG takes less than one. The index of 65,536 tensors with the longest names takes another 45 MiB.
+ */
+#ifndef FORMATS_LIMITS_H
+#define FORMATS_LIMITS_H
+
+/* Pickles. A torchvision VGG needs about 1,000 values, a checkpoint with its optimizer some 10,000. */
+#define FORMATS_VALUES_MAX       (1u << 20) /* values that one pickle may make, 16 bytes each */
+#define FORMATS_CELLS_MAX        (1u << 20) /* members of all its containers, 12 bytes each */
+#define FORMATS_MEMO_MAX         (1u << 20) /* memo numbers run from 0 to this, exclusive; 4 bytes each */
+#define FORMATS_STACK_MAX        65536u     /* values on the stack; pickle writes batches of 1,000 */
+#define FORMATS_MARKS_MAX        1024u      /* open MARKs; Python's own recursion limit is 1,000 */
+#define FORMATS_STORAGES_MAX     (1u << 17) /* mentions of a storage, 80 bytes each */
+#define FORMATS_VIEWS_MAX        (1u << 17) /* tensors rebuilt, the optimizer's too, 152 bytes each */
+#define FORMATS_GLOBAL_BYTES_MAX 256u       /* a dotted name that is asked for */
+
+/* Looking for tensors in what a pickle made. */
+#define FORMATS_WRAPPERS_MAX   4u         /* dicts inside dicts before the state_dict */
+#define FORMATS_WALK_DEPTH_MAX 32u        /* containers inside containers */
+#define FORMATS_WALK_STEPS_MAX (1u << 21) /* members looked at; a container may be met more than once */
+
+/* Zip directories. */
+#define FORMATS_ZIP_MEMBERS_MAX (1u << 17) /* 64 bytes each */
+#define FORMATS_ZIP_NAME_MAX    1024u      /* bytes */
+
+/* safetensors: the reference implementation's own limit (safetensors/src/tensor.rs, MAX_HEADER_SIZE). */
+#define FORMATS_SAFETENSORS_HEADER_MAX 100000000u /* bytes */
+
+#endif

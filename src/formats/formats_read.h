@@ -1,0 +1,27 @@
+/* Weight files -> tensor index. The bytes are hostile: nothing in them is ever executed, no file is opened. */
+#ifndef FORMATS_READ_H
+#define FORMATS_READ_H
+
+#include "model_index.h"
+
+/** One file of a version, in memory (usually mapped) for the length of the call. */
+typedef struct formats_file {
+    const char *path;    /* relative, for messages only: a kind is told by content, never by name */
+    const uint8_t *data; /* NULL only if size is 0 */
+    uint64_t size;       /* bytes */
+} formats_file;
+
+/**
+ * Read the files of a version into one index.
+ *
+ * Kinds: PyTorch's zip (.pth since 1.6), PyTorch's legacy stream (0.1.10 to 1.5, protocols 2 to 5), safetensors.
+ * @param files  `count` of them, borrowed; a tensor's `file` is its place in this array.
+ * @param out    owned by the caller: model_index_free().
+ * @retval UNREADABLE  not such a file, damaged, beyond a limit, or a pickle that asks for code; says which byte.
+ * @retval USAGE       no files. @retval NO_MEMORY
+ * Threads: any, on any files. Memory: bounded by named limits (formats_limits.h); under 1 MiB for a VGG.
+ */
+cistern_status formats_read(const formats_file *files, size_t count, model_index **out,
+                            cistern_error *err) CISTERN_MUST_CHECK;
+
+#endif
