@@ -129,6 +129,24 @@ static void pack_job(void *user, size_t job, unsigned thread)
     }
 }
 
+/* Zero what lies between the end of a part and the next multiple of NN_PACK_ALIGN. */
+static void fill_gap(uint8_t *mem, size_t offset, size_t floats)
+{
+    size_t end = offset + floats * sizeof(float);
+    memset(mem + end, 0, (NN_PACK_ALIGN - end % NN_PACK_ALIGN) % NN_PACK_ALIGN);
+}
+
+static void fill_gaps(const packer *p)
+{
+    for (size_t i = 0; i < MODEL_VGG_LINEARS; i++) {
+        const nn_net_linear *linear = &p->net->linear[i];
+        fill_gap(p->mem, p->map.linear_bias[i], linear->outputs);
+        if (p->map.linear_weight[i] != NN_NOT_PACKED) {
+            fill_gap(p->mem, p->map.linear_weight[i], linear->outputs * linear->inputs);
+        }
+    }
+}
+
 cistern_status nn_pack(const nn_net *net, nn_layout layout, base_pool *pool, void *mem, size_t size,
                        const base_cancel *cancel, cistern_error *err)
 {
@@ -145,6 +163,7 @@ cistern_status nn_pack(const nn_net *net, nn_layout layout, base_pool *pool, voi
     for (size_t i = 0; i < MODEL_VGG_LINEARS; i++) {
         jobs += p.linear_jobs[i] = nn_padded_channels(net->linear[i].outputs) / NN_BLOCK;
     }
+    fill_gaps(&p);
     base_pool_run(pool, pack_job, &p, jobs);
     return base_check_cancel(cancel, err);
 }
