@@ -249,12 +249,17 @@ void net_url_clean_name(const char *text, size_t n, char *out, size_t size)
     out[length] = '\0';
 }
 
+cistern_status net_url_segment(const net_url *url, char **out, cistern_error *err)
+{
+    const char *last = strrchr(url->path, '/') + 1;
+    return net_url_decode(last, strlen(last), out, err);
+}
+
 void net_url_file_name(const net_url *url, char *out, size_t size)
 {
     char *name = NULL;
-    const char *last = strrchr(url->path, '/') + 1;
     out[0] = '\0';
-    if (net_url_decode(last, strlen(last), &name, NULL) == CISTERN_OK)
+    if (net_url_segment(url, &name, NULL) == CISTERN_OK)
         net_url_clean_name(name, strlen(name), out, size);
     free(name);
 }

@@ -38,8 +38,13 @@ cistern_status net_url_normalise(const net_url *url, char **out, cistern_error *
 void net_url_redact(const char *text, char *out, size_t size);
 /** Same scheme, host and port: credentials may go there. */
 bool net_url_same_server(const net_url *a, const net_url *b);
-/** The path's last segment, percent-decoded, as a file name: one component, printable; "" if it is none. */
+/** The path's last segment, percent-decoded; owned by the caller. @retval NO_MEMORY, USAGE (it holds a zero byte) */
+cistern_status net_url_segment(const net_url *url, char **out, cistern_error *err) CISTERN_MUST_CHECK;
+/** The same made a harmless file name, see net_url_clean_name. */
 void net_url_file_name(const net_url *url, char *out, size_t size);
+
+/** n bytes made a harmless file name: printable ASCII (others become '_'), one component; "" if that cannot be. */
+void net_url_clean_name(const char *text, size_t n, char *out, size_t size);
 
 /** Percent-encode every byte but unreserved characters, '/' and the other characters legal in a path;
  * appended. */

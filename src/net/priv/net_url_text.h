@@ -17,7 +17,4 @@ bool net_url_unreserved(unsigned char c);
 int net_url_escape(const char *text, size_t n);
 /** Append scheme://host[:port]. */
 cistern_status net_url_put_server(const net_url *url, base_buf *out, cistern_error *err) CISTERN_MUST_CHECK;
-/** n bytes made a harmless file name: printable ASCII, one component; "" if that cannot be. */
-void net_url_clean_name(const char *text, size_t n, char *out, size_t size);
-
 #endif

@@ -1,0 +1,290 @@
+/* Understanding addresses; see origin_address.h. What they are called by default: origin_name.c.
+ *
+ * Invariants
+ *  1. `text` (with user info and signatures) goes to the source and to nobody else; `normalised` and `shown` hold
+ *     no secret.
+ *  2. A file's path is absolute and its directory has no links, so that one file has one address; the last component
+ *     may be a link, because what it points to may be meant to change.
+ */
+#include "origin_address.h"
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "base_buf.h"
+#include "base_disk.h"
+#include "base_mem.h"
+#include "net_file.h"
+#include "net_http.h"
+#include "net_url.h"
+#include "priv/origin_name.h"
+
+#define PATH_BYTES_MAX 4096u /* PATH_MAX of Linux, with the zero */
+
+struct origin_address {
+    origin_kind kind;
+    char *text;       /* URL as it is asked for, or absolute path */
+    char *normalised; /* what is stored and compared */
+    char *segment;    /* the last one, decoded, byte for byte */
+    char file_name[NET_NAME_MAX];
+    char prefix[ORIGIN_PREFIX_HEX + 1]; /* "": none */
+    bool has_query;
+};
+
+typedef struct scheme {
+    const char *name; /* with its colon */
+    bool supported;
+} scheme;
+
+static const scheme schemes[] = {{"http:", true},   {"https:", true},       {"file:", true}, {"hf:", false},
+                                 {"s3:", false},    {"gs:", false},         {"az:", false},  {"oci:", false},
+                                 {"keras:", false}, {"torchvision:", false}};
+
+static bool begins(const char *text, const char *with)
+{
+    for (; *with != '\0'; text++, with++)
+        if (tolower((unsigned char)*text) != *with)
+            return false;
+    return true;
+}
+
+static const scheme *scheme_of(const char *text)
+{
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++)
+        if (begins(text, schemes[i].name))
+            return &schemes[i];
+    return NULL;
+}
+
+bool origin_address_is(const char *text)
+{
+    return scheme_of(text) != NULL || text[0] == '/' || text[0] == '~' || strncmp(text, "./", 2) == 0 ||
+           strncmp(text, "../", 3) == 0;
+}
+
+/* Check and prefix follow from the last segment, for URLs and files alike. */
+static void read_segment(origin_address *address)
+{
+    net_url_clean_name(address->segment, strlen(address->segment), address->file_name,
+                       sizeof address->file_name);
+    origin_name_prefix(address->segment, address->prefix);
+}
+
+/* --- URLs ---------------------------------------------------------------------------------------------------- */
+
+static cistern_status read_url(origin_address *address, const char *text, cistern_error *err)
+{
+    net_url url = {0};
+    cistern_status status = net_url_parse(text, &url, err);
+    if (status != CISTERN_OK)
+        return status;
+    address->kind = ORIGIN_HTTP;
+    address->has_query = url.query != NULL;
+    status = base_strdup(text, &address->text, err);
+    if (status == CISTERN_OK)
+        status = net_url_normalise(&url, &address->normalised, err);
+    if (status == CISTERN_OK)
+        status = net_url_segment(&url, &address->segment, err);
+    net_url_clear(&url);
+    return status;
+}
+
+/* --- files --------------------------------------------------------------------------------------------------- */
+
+/* The directory of `path` with its links resolved, without a slash at its end unless it is the root. */
+static cistern_status resolve_directory(const char *path, size_t n, char **out, cistern_error *err)
+{
+    char *given = NULL;
+    struct stat info;
+    cistern_status status =
+        n == 0 ? base_strdup(".", &given, err) : base_asprintf(&given, err, "%.*s", (int)n, path);
+    if (status == CISTERN_OK && stat(given, &info) != 0)
+        status = base_fail_errno(err, errno, "cannot find the directory '%s'", given);
+    else if (status == CISTERN_OK && !S_ISDIR(info.st_mode))
+        status = base_fail(err, CISTERN_NOT_FOUND, "'%s' is not a directory", given);
+    if (status == CISTERN_OK)
+        status = base_disk_path(given, out, err);
+    free(given);
+    return status;
+}
+
+static cistern_status read_path(origin_address *address, const char *path, cistern_error *err)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash != NULL ? slash + 1 : path;
+    char *directory = NULL;
+    base_buf url;
+    base_buf_init(&url, 3 * PATH_BYTES_MAX + 16);
+    if (strlen(path) >= PATH_BYTES_MAX)
+        return base_fail(err, CISTERN_USAGE, "the path has %zu bytes, at most %u allowed", strlen(path),
+                         PATH_BYTES_MAX - 1);
+    if (name[0] == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return base_fail(err, CISTERN_USAGE, "'%s' names no file", path);
+    size_t n = slash == NULL ? 0 : slash == path ? 1 : (size_t)(slash - path);
+    cistern_status status = resolve_directory(path, n, &directory, err);
+    if (status != CISTERN_OK)
+        goto out;
+    address->kind = ORIGIN_FILE;
+    status = base_asprintf(&address->text, err, "%s/%s", strcmp(directory, "/") == 0 ? "" : directory, name);
+    if (status == CISTERN_OK)
+        status = base_buf_printf(&url, err, "file://");
+    if (status == CISTERN_OK)
+        status = net_url_encode_path(address->text, &url, err);
+    if (status == CISTERN_OK)
+        status = base_strdup(name, &address->segment, err);
+    if (status == CISTERN_OK)
+        address->normalised = base_buf_take(&url);
+out:
+    free(directory);
+    base_buf_clear(&url);
+    return status;
+}
+
+/* `//host/path`: a URL; everything else after the scheme is a path. */
+static cistern_status read_file_address(origin_address *address, const char *rest, cistern_error *err)
+{
+    char *path = NULL;
+    if (strncmp(rest, "//", 2) != 0)
+        return read_path(address, rest, err);
+    const char *encoded = rest + 2;
+    if (begins(encoded, "localhost/"))
+        encoded += strlen("localhost");
+    if (encoded[0] != '/')
+        return base_fail(
+            err, CISTERN_USAGE,
+            "'file:%s' names another machine, only files of this one can be read: write file:///path", rest);
+    if (strpbrk(encoded, "?#") != NULL)
+        return base_fail(err, CISTERN_USAGE, "'file:%s': write '?' as %%3F and '#' as %%23", rest);
+    cistern_status status = net_url_decode(encoded, strlen(encoded), &path, err);
+    if (status == CISTERN_OK)
+        status = read_path(address, path, err);
+    free(path);
+    return status;
+}
+
+/* --- both ---------------------------------------------------------------------------------------------------- */
+
+static cistern_status read_text(origin_address *address, const char *text, cistern_error *err)
+{
+    const scheme *known = scheme_of(text);
+    if (known == NULL)
+        return strstr(text, "://") != NULL
+                   ? base_fail(err, CISTERN_USAGE,
+                               "'%.*s' is no address that is known: http, https or file is",
+                               (int)strcspn(text, ":"), text)
+                   : read_path(address, text, err);
+    if (!known->supported)
+        return base_fail(
+            err, CISTERN_USAGE,
+            "addresses of the kind '%s' are not supported by this version: give the file's https address",
+            known->name);
+    if (begins(text, "file:"))
+        return read_file_address(address, text + strlen("file:"), err);
+    return read_url(address, text, err);
+}
+
+static cistern_status make(const char *text,
+                           cistern_status (*read)(origin_address *, const char *, cistern_error *),
+                           origin_address **out, cistern_error *err)
+{
+    origin_address *address = NULL;
+    if (text[0] == '\0')
+        return base_fail(err, CISTERN_USAGE, "the address is empty");
+    cistern_status status = base_calloc(1, sizeof *address, &address, err);
+    if (status != CISTERN_OK)
+        return status;
+    status = read(address, text, err);
+    if (status != CISTERN_OK) {
+        origin_address_free(address);
+        return status;
+    }
+    read_segment(address);
+    *out = address;
+    return CISTERN_OK;
+}
+
+cistern_status origin_address_parse(const char *text, origin_address **out, cistern_error *err)
+{
+    return make(text, read_text, out, err);
+}
+
+cistern_status origin_address_of_path(const char *path, origin_address **out, cistern_error *err)
+{
+    return make(path, read_path, out, err);
+}
+
+void origin_address_free(origin_address *address)
+{
+    if (address == NULL)
+        return;
+    free(address->text);
+    free(address->normalised);
+    free(address->segment);
+    free(address);
+}
+
+origin_kind origin_address_kind(const origin_address *address)
+{
+    return address->kind;
+}
+
+const char *origin_address_normalised(const origin_address *address)
+{
+    return address->normalised;
+}
+
+const char *origin_address_shown(const origin_address *address)
+{
+    return address->kind == ORIGIN_FILE ? address->text : address->normalised;
+}
+
+const char *origin_address_path(const origin_address *address)
+{
+    return address->kind == ORIGIN_FILE ? address->text : NULL;
+}
+
+const char *origin_address_file_name(const origin_address *address)
+{
+    return address->file_name;
+}
+
+const char *origin_address_prefix(const origin_address *address)
+{
+    return address->prefix[0] != '\0' ? address->prefix : NULL;
+}
+
+cistern_status origin_address_default_name(const origin_address *address, char **out, cistern_error *err)
+{
+    return origin_name_default(address->segment, origin_address_shown(address), out, err);
+}
+
+cistern_status origin_address_config(const origin_address *address, origin_address **out, cistern_error *err)
+{
+    char *text = NULL;
+    if (address->has_query) {
+        *out = NULL;
+        return CISTERN_OK;
+    }
+    /* The fragment holds no segment of the path, and the authority's slashes are not of it either. */
+    size_t n = address->kind == ORIGIN_HTTP ? strcspn(address->text, "#?") : strlen(address->text);
+    size_t start =
+        address->kind == ORIGIN_HTTP ? (size_t)(strstr(address->text, "://") + 3 - address->text) : 0;
+    size_t end = n;
+    while (end > start && address->text[end - 1] != '/')
+        end--;
+    bool no_path = end == start && address->kind == ORIGIN_HTTP; /* https://host */
+    cistern_status status = base_asprintf(&text, err, "%.*s%sconfig.json", (int)(no_path ? n : end),
+                                          address->text, no_path ? "/" : "");
+    if (status == CISTERN_OK)
+        status = make(text, address->kind == ORIGIN_FILE ? read_path : read_url, out, err);
+    free(text);
+    return status;
+}
+
+cistern_status origin_address_source(const origin_address *address, net_client *client, net_source **out,
+                                     cistern_error *err)
+{
+    return address->kind == ORIGIN_FILE ? net_file_source_new(address->text, out, err)
+                                        : net_http_source_new(client, address->text, out, err);
+}
