@@ -1,5 +1,6 @@
 /* Buffered output: see term_stream.h. */
 #include "term_stream.h"
+#include "base_error.h"
 #include "term_text.h"
 #include <errno.h>
 #include <poll.h>

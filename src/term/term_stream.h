@@ -12,7 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include "base_error.h"
+#include <cistern/error.h>
 
 #define TERM_STREAM_BUFFER   8192 /* bytes: one write for what a verb usually prints */
 #define TERM_COLUMNS_DEFAULT 80   /* where the width is not known */

@@ -1,0 +1,114 @@
+/* Telling what a pull or an add did: see cli_bring.h. */
+#include "cli_bring.h"
+#include "term_units.h"
+#include <stdio.h>
+#include <string.h>
+
+static const char *outcome_name(cistern_pull_outcome outcome)
+{
+    switch (outcome) {
+    case CISTERN_PULL_HIT:
+        return "hit";
+    case CISTERN_PULL_FETCHED:
+        return "fetched";
+    case CISTERN_PULL_UNCHANGED:
+        return "unchanged";
+    case CISTERN_PULL_RECORDED:
+        return "recorded";
+    case CISTERN_PULL_SAME:
+        return "same";
+    }
+    return "unknown";
+}
+
+static void note_fetched(cli *c, const char *which, const cistern_version *v,
+                         const cistern_pull_result *result, uint64_t elapsed_ms)
+{
+    char size[TERM_UNITS_MAX], took[TERM_UNITS_MAX], resumed[TERM_UNITS_MAX], rest[96] = "";
+    term_units_bytes(cistern_version_bytes(v), size);
+    term_units_duration(elapsed_ms, took);
+    if (result->bytes_resumed) {
+        term_units_bytes(result->bytes_resumed, resumed);
+        snprintf(rest, sizeof rest, " (%s of it were here from an interrupted fetch)", resumed);
+    }
+    cli_note(c, "%s fetched, %s in %s%s", which, size, took, rest);
+}
+
+static void note_outcome(cli *c, const cistern_version *v, const cistern_pull_result *result,
+                         uint64_t elapsed_ms)
+{
+    char which[300];
+    snprintf(which, sizeof which, "%s:%s", cistern_version_name(v), cistern_version_tag(v));
+    unsigned long long requests = (unsigned long long)result->requests;
+    switch (result->outcome) {
+    case CISTERN_PULL_HIT:
+        if (requests == 0)
+            cli_note(c, "%s is here already; no request was made", which);
+        else
+            cli_note(c, "%s is here already; %llu requests", which, requests);
+        break;
+    case CISTERN_PULL_FETCHED:
+        note_fetched(c, which, v, result, elapsed_ms);
+        break;
+    case CISTERN_PULL_UNCHANGED:
+        cli_note(c, "%s is what its origin has; nothing was transferred", which);
+        break;
+    case CISTERN_PULL_RECORDED:
+        cli_note(c, "%s recorded; its bytes were here already", which);
+        break;
+    case CISTERN_PULL_SAME:
+        cli_note(c, "%s is the same bytes; no new version", which);
+        break;
+    }
+    if (result->note && result->note[0])
+        cli_note(c, "%s", result->note);
+}
+
+/* What the model was taken for, when it is new. */
+static void note_facts(cli *c, const cistern_version *v)
+{
+    cistern_facts facts = {.size = sizeof facts};
+    char classes[32] = "", labels[96] = "no names of the classes";
+    cistern_version_facts(v, &facts);
+    if (!facts.architecture || strcmp(facts.architecture, "unknown") == 0)
+        return; /* the warning has said so */
+    if (facts.classes)
+        snprintf(classes, sizeof classes, ", %u classes", (unsigned)facts.classes);
+    if (facts.label_set && facts.label_set[0])
+        snprintf(labels, sizeof labels, "labels: %.40s (%.40s)", facts.label_set, facts.labels_source);
+    cli_note(c, "  %s%s, %s, input %ux%u, preprocessing: %s (%s)", facts.architecture, classes, labels,
+             (unsigned)facts.input_height, (unsigned)facts.input_width, facts.preset,
+             facts.preprocess_source);
+}
+
+static void put_json(cli *c, const cistern_version *v, const cistern_pull_result *result)
+{
+    term_json j;
+    term_json_init(&j, &c->out);
+    term_json_object(&j, NULL);
+    term_json_text(&j, "reference", cistern_version_reference(v));
+    term_json_text(&j, "name", cistern_version_name(v));
+    term_json_text(&j, "tag", cistern_version_tag(v));
+    term_json_text(&j, "digest", cistern_version_digest(v));
+    term_json_u64(&j, "bytes", cistern_version_bytes(v));
+    term_json_text(&j, "outcome", outcome_name(result->outcome));
+    term_json_u64(&j, "requests", result->requests);
+    term_json_u64(&j, "bytes_received", result->bytes_received);
+    term_json_u64(&j, "bytes_resumed", result->bytes_resumed);
+    term_json_text_or_null(&j, "note", result->note);
+    term_json_end(&j);
+}
+
+void cli_bring_report(cli *c, const cistern_version *version, const cistern_pull_result *result,
+                      uint64_t elapsed_ms)
+{
+    note_outcome(c, version, result, elapsed_ms);
+    if (result->outcome == CISTERN_PULL_FETCHED || result->outcome == CISTERN_PULL_RECORDED)
+        note_facts(c, version);
+    if (c->json) {
+        put_json(c, version, result);
+    } else {
+        term_stream_put_text(&c->out, cistern_version_reference(version));
+        term_stream_put(&c->out, "\n");
+    }
+}

@@ -1,0 +1,36 @@
+/* What pull and add share: the options that say what a model is, and telling what happened. */
+#ifndef CLI_BRING_H
+#define CLI_BRING_H
+
+#include "cli_options.h"
+
+/* The members of a verb's values that CLI_FACT_ROWS fills in. */
+#define CLI_FACT_VALUES const char *arch, *preprocess, *labels, *config
+
+#define CLI_FACT_ROWS(type)                                                                                  \
+    {"arch", 0, "NAME", CLI_TEXT, offsetof(type, arch), "it is this: vgg11 … vgg19, vgg11_bn … vgg19_bn"},   \
+        {"preprocess",                                                                                       \
+         0,                                                                                                  \
+         "NAME",                                                                                             \
+         CLI_TEXT,                                                                                           \
+         offsetof(type, preprocess),                                                                         \
+         "how its input is prepared: torchvision"},                                                          \
+        {"labels",                                                                                           \
+         0,                                                                                                  \
+         "FILE",                                                                                             \
+         CLI_TEXT,                                                                                           \
+         offsetof(type, labels),                                                                             \
+         "names of its classes: one a line, or a JSON array"},                                               \
+    {                                                                                                        \
+        "config", 0, "FILE|URL|none", CLI_TEXT, offsetof(type, config),                                      \
+            "its config.json (default: the one beside it)"                                                   \
+    }
+
+/**
+ * Tell what a pull or an add did: words on the notes, the full reference as the last line of the data.
+ * @param elapsed_ms  what it took.
+ */
+void cli_bring_report(cli *c, const cistern_version *version, const cistern_pull_result *result,
+                      uint64_t elapsed_ms);
+
+#endif

@@ -1,0 +1,77 @@
+/* A version as JSON and as text: see cli_show.h. */
+#include "cli_show.h"
+#include <stdio.h>
+#include <string.h>
+
+void cli_show_aliases(const cistern_version *v, char *out, size_t size)
+{
+    size_t used = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < cistern_version_alias_count(v) && used < size; i++) {
+        snprintf(out + used, size - used, "%s%s", used ? ", " : "", cistern_version_alias(v, i));
+        used += strlen(out + used);
+    }
+}
+
+static void put_three(term_json *j, const char *key, const float values[3])
+{
+    term_json_array(j, key);
+    for (int i = 0; i < 3; i++)
+        term_json_float(j, NULL, values[i]);
+    term_json_end(j);
+}
+
+static void put_facts(term_json *j, const cistern_version *v)
+{
+    cistern_facts f = {.size = sizeof f};
+    cistern_version_facts(v, &f);
+    term_json_object(j, "facts");
+    term_json_text_or_null(j, "architecture", f.architecture);
+    term_json_text_or_null(j, "architecture_source", f.architecture_source);
+    term_json_text_or_null(j, "kind", f.kind);
+    term_json_text_or_null(j, "preset", f.preset);
+    term_json_text_or_null(j, "preprocess_source", f.preprocess_source);
+    term_json_u64(j, "input_height", f.input_height);
+    term_json_u64(j, "input_width", f.input_width);
+    term_json_u64(j, "resize_short", f.resize_short);
+    term_json_text_or_null(j, "interpolation", f.interpolation);
+    put_three(j, "mean", f.mean);
+    put_three(j, "std", f.std);
+    term_json_u64(j, "classes", f.classes);
+    term_json_text_or_null(j, "label_set", f.label_set);
+    term_json_text_or_null(j, "labels_source", f.labels_source);
+    term_json_end(j);
+}
+
+static void put_files(term_json *j, const cistern_version *v)
+{
+    cistern_file file = {.size = sizeof file};
+    term_json_array(j, "files");
+    for (size_t i = 0; cistern_version_file(v, i, &file); i++) {
+        term_json_object(j, NULL);
+        term_json_text(j, "path", file.path);
+        term_json_text(j, "sha256", file.sha256);
+        term_json_u64(j, "bytes", file.bytes);
+        term_json_end(j);
+    }
+    term_json_end(j);
+}
+
+void cli_show_json(term_json *j, const cistern_version *v)
+{
+    term_json_text(j, "reference", cistern_version_reference(v));
+    term_json_text(j, "name", cistern_version_name(v));
+    term_json_text(j, "tag", cistern_version_tag(v));
+    term_json_text(j, "digest", cistern_version_digest(v));
+    term_json_array(j, "aliases");
+    for (size_t i = 0; i < cistern_version_alias_count(v); i++)
+        term_json_text(j, NULL, cistern_version_alias(v, i));
+    term_json_end(j);
+    term_json_u64(j, "bytes", cistern_version_bytes(v));
+    term_json_bool(j, "here", cistern_version_is_here(v) != 0);
+    term_json_text_or_null(j, "origin", cistern_version_origin(v));
+    term_json_text_or_null(j, "when", cistern_version_when(v));
+    term_json_text_or_null(j, "who", cistern_version_who(v));
+    put_facts(j, v);
+    put_files(j, v);
+}

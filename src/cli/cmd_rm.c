@@ -1,0 +1,75 @@
+/* cistern rm: remove versions. */
+#include "cli_verbs.h"
+
+typedef struct rm_values {
+    bool all, force;
+    const char *why;
+} rm_values;
+
+static const cli_option options[] = {
+    {"all", 0, NULL, CLI_FLAG, offsetof(rm_values, all), "every version of the model"},
+    {"force", 'f', NULL, CLI_FLAG, offsetof(rm_values, force), "even if an alias points there"},
+    {"why", 0, "TEXT", CLI_TEXT, offsetof(rm_values, why), "a note for the history"},
+    {NULL, 0, NULL, CLI_FLAG, 0, NULL},
+};
+
+static const char *const examples[] = {"cistern rm vgg16:1", "cistern rm vgg16 --all --force", NULL};
+
+static int remove_one(cli *c, cistern *context, const rm_values *v, const char *reference, term_json *j)
+{
+    cistern_error err = CISTERN_ERROR_INIT;
+    size_t removed = 0;
+    if (cistern_remove(context, reference, v->all, v->force, v->why, &removed, &err) != CISTERN_OK)
+        return cli_fail(c, &err);
+    if (c->json) {
+        term_json_object(j, NULL);
+        term_json_text(j, "reference", reference);
+        term_json_u64(j, "versions", removed);
+        term_json_end(j);
+    }
+    if (v->all)
+        cli_note(c, "%s: %zu versions removed; their bytes stay in the store until they are collected",
+                 reference, removed);
+    else
+        cli_note(c, "%s removed; its bytes stay in the store until they are collected", reference);
+    return 0;
+}
+
+static int run(cli *c, const void *values, int count, char **arguments)
+{
+    const rm_values *v = values;
+    cistern *context;
+    cistern_error err = CISTERN_ERROR_INIT;
+    term_json j;
+    int code = 0;
+    if (cli_context(c, &context, &err) != CISTERN_OK)
+        return cli_fail(c, &err);
+    term_json_init(&j, &c->out);
+    if (c->json) {
+        term_json_object(&j, NULL);
+        term_json_array(&j, "removed");
+    }
+    for (int i = 0; i < count; i++)
+        code = cli_first(code, remove_one(c, context, v, arguments[i], &j));
+    if (c->json) {
+        term_json_end(&j);
+        term_json_end(&j);
+    }
+    return code;
+}
+
+const cli_verb cmd_rm = {
+    .name = "rm",
+    .arguments = "REF…",
+    .summary = "remove versions",
+    .about = "Remove versions. REF needs a version or a digest; --all takes every version of a name. A "
+             "removed version's tag is\n"
+             "never used again. What an alias points to is not removed without --force. The bytes stay in "
+             "the store until they\n"
+             "are collected, which this version of cistern does not do yet.",
+    .options = options,
+    .examples = examples,
+    .least = 1,
+    .most = -1,
+    .run = run,
+};
