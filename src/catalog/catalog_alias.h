@@ -27,7 +27,7 @@ typedef struct catalog_move {
     char id[CATALOG_ID_HEX];
     char parent[BASE_SHA256_HEX]; /* "": the first */
     char digest[BASE_SHA256_HEX]; /* SHA-256 of this document's bytes */
-    uint64_t sequence;            /* version documents there were; 0: not recorded */
+    uint64_t sequence;            /* versions and tombstones there were; 0: not recorded */
     const char *who, *when, *why; /* for people; why may be "" */
     json_t *document;             /* owns the text above */
 } catalog_move;
@@ -41,7 +41,7 @@ void catalog_move_take(catalog_move *from, catalog_move *to);
  * @param out       initialised; number 0 if the alias does not exist (which is no error).
  * @retval DAMAGED  a gap, a wrong parent, a bad document: named by path.
  */
-cistern_status catalog_alias_read(store *s, const char *name, const char *alias, catalog_move *out,
+cistern_status catalog_alias_read(const store *s, const char *name, const char *alias, catalog_move *out,
                                   cistern_error *err) CISTERN_MUST_CHECK;
 
 /** What an alias is to be moved to. All borrowed. */
@@ -75,12 +75,12 @@ cistern_status catalog_alias_rollback(store *s, const char *name, const char *al
 /** Call fn for each alias that exists with the move that holds (borrowed for the call), sorted by alias. */
 typedef cistern_status (*catalog_alias_fn)(void *user, const char *alias, const catalog_move *move,
                                            cistern_error *err);
-cistern_status catalog_alias_each(store *s, const char *name, catalog_alias_fn fn, void *user,
+cistern_status catalog_alias_each(const store *s, const char *name, catalog_alias_fn fn, void *user,
                                   cistern_error *err) CISTERN_MUST_CHECK;
 
 /** Call fn for each move of one alias, oldest first, the whole chain of parents checked. */
 typedef cistern_status (*catalog_move_fn)(void *user, const catalog_move *move, cistern_error *err);
-cistern_status catalog_alias_walk(store *s, const char *name, const char *alias, catalog_move_fn fn,
+cistern_status catalog_alias_walk(const store *s, const char *name, const char *alias, catalog_move_fn fn,
                                   void *user, cistern_error *err) CISTERN_MUST_CHECK;
 
 #endif

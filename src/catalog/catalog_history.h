@@ -1,11 +1,11 @@
 /* What happened to a model, oldest first, without trusting any clock.
  *
- * The order: every document records `sequence`, how many version documents its writer saw. Events are ordered
- * by it; among equals additions come first, then alias moves (by alias, then number), then removals (by tag).
- * Whatever a document says, a move never comes before the addition of its target or the move before it, nor a
- * removal before the addition of what it removed. So the order is causal; two events of which neither writer
- * can have known the other stand in a fixed but arbitrary order. `when` is shown to people and decides
- * nothing.
+ * The order: versions and tombstones record `sequence`, one more than the number of both that their writer saw;
+ * moves record the number itself. Events are ordered by it; among equals additions come first (by tag), then removals
+ * (by tag), then moves (by alias, then number). Whatever a document says, a move never comes before the addition of its
+ * target or the move before it, nor a removal before the addition of what it removed. So an event stands after every
+ * event that its writer knew of, except that moves of different aliases between two changes of the versions stand in a
+ * fixed but arbitrary order. `when` is shown to people and decides nothing.
  */
 #ifndef CATALOG_HISTORY_H
 #define CATALOG_HISTORY_H
@@ -14,10 +14,10 @@
 
 typedef enum catalog_event_kind {
     CATALOG_EVENT_ADDED = 0,
-    CATALOG_EVENT_MOVED = 1, /* an alias, by a move or a rollback */
-    CATALOG_EVENT_REMOVED = 2,
+    CATALOG_EVENT_REMOVED = 1,
+    CATALOG_EVENT_MOVED = 2, /* an alias, by a move or a rollback */
 } catalog_event_kind;
-/** "added", "moved", "removed". */
+/** "added", "removed", "moved". */
 const char *catalog_event_kind_text(catalog_event_kind kind);
 
 typedef struct catalog_event {
@@ -45,7 +45,7 @@ void catalog_history_clear(catalog_history *h);
  * @param out         initialised; filled on success.
  * @retval NOT_FOUND  no such model or alias. @retval DAMAGED  a document or a chain of moves.
  */
-cistern_status catalog_history_read(store *s, const char *name, const char *alias, catalog_history *out,
+cistern_status catalog_history_read(const store *s, const char *name, const char *alias, catalog_history *out,
                                     cistern_error *err) CISTERN_MUST_CHECK;
 
 #endif

@@ -14,8 +14,10 @@
 #include "catalog_name.h"
 #include "store_open.h"
 
-#define CATALOG_FORMAT 1  /* of every document under models/; a higher one is refused */
-#define CATALOG_ID_HEX 33 /* 128 bits as hexadecimal digits, and a zero */
+#define CATALOG_FORMAT   1    /* of every document under models/; a higher one is refused */
+#define CATALOG_ID_HEX   33   /* 128 bits as hexadecimal digits, and a zero */
+#define CATALOG_TEXT_MAX 4096 /* bytes of `origin` and `why` in any document */
+#define CATALOG_WHO_MAX  256  /* bytes of `who` and `when` in any document */
 
 typedef struct catalog_model {
     char name[CATALOG_NAME_MAX + 1];
@@ -28,7 +30,7 @@ typedef struct catalog_model {
  * @retval NOT_FOUND  no such model here; the message names similar ones. @retval DAMAGED  the document, by
  * path.
  */
-cistern_status catalog_model_read(store *s, const char *name, catalog_model *out,
+cistern_status catalog_model_read(const store *s, const char *name, catalog_model *out,
                                   cistern_error *err) CISTERN_MUST_CHECK;
 
 /**
@@ -40,13 +42,13 @@ cistern_status catalog_model_ensure(store *s, const char *name, catalog_model *o
 
 /** Whether versions may be added and aliases moved here. @retval NETWORK  the model's home is another store.
  */
-cistern_status catalog_model_check_home(store *s, const catalog_model *model,
+cistern_status catalog_model_check_home(const store *s, const catalog_model *model,
                                         cistern_error *err) CISTERN_MUST_CHECK;
 
 /** Call fn for each model's name, sorted by stored name; stops at the first status that is not OK and returns
  * it. */
 typedef cistern_status (*catalog_model_fn)(void *user, const char *name, cistern_error *err);
-cistern_status catalog_model_each(store *s, catalog_model_fn fn, void *user,
+cistern_status catalog_model_each(const store *s, catalog_model_fn fn, void *user,
                                   cistern_error *err) CISTERN_MUST_CHECK;
 
 #endif

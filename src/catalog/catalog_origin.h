@@ -32,8 +32,9 @@ void catalog_origin_hint_clear(catalog_origin_hint *h);
 
 /** Read a hint. @param out initialised. @param out_found  false: none, or not readable as one (which is no
  * error). */
-cistern_status catalog_origin_read(store *s, const char *name, const char *origin, catalog_origin_hint *out,
-                                   bool *out_found, cistern_error *err) CISTERN_MUST_CHECK;
+cistern_status catalog_origin_read(const store *s, const char *name, const char *origin,
+                                   catalog_origin_hint *out, bool *out_found,
+                                   cistern_error *err) CISTERN_MUST_CHECK;
 
 /** Write or overwrite one; fields of the former that this program does not know are kept. */
 cistern_status catalog_origin_write(store *s, const char *name, const char *origin, const char *version,
@@ -44,19 +45,19 @@ cistern_status catalog_origin_write(store *s, const char *name, const char *orig
  * Find the hit.
  * @param out  initialised; filled if found. An absent model is "not found", not an error.
  */
-cistern_status catalog_origin_find(store *s, const char *name, const char *origin, catalog_version *out,
+cistern_status catalog_origin_find(const store *s, const char *name, const char *origin, catalog_version *out,
                                    bool *out_found, cistern_error *err) CISTERN_MUST_CHECK;
 
 /** Whether this version is recorded as coming from that origin, by its manifest or a hint. */
-cistern_status catalog_origin_matches(store *s, const catalog_version *v, const char *origin, bool *out,
+cistern_status catalog_origin_matches(const store *s, const catalog_version *v, const char *origin, bool *out,
                                       cistern_error *err) CISTERN_MUST_CHECK;
 
 /**
  * The newest live version of a name with exactly these files (paths, sizes and digests), whatever its facts:
  * what makes "other facts on the same bytes" a new version without a transfer.
  */
-cistern_status catalog_version_find_files(store *s, const char *name, const catalog_file *files, size_t count,
-                                          catalog_version *out, bool *out_found,
+cistern_status catalog_version_find_files(const store *s, const char *name, const catalog_file *files,
+                                          size_t count, catalog_version *out, bool *out_found,
                                           cistern_error *err) CISTERN_MUST_CHECK;
 
 #endif

@@ -53,7 +53,7 @@ cistern_status catalog_publish(store *s, const catalog_publication *p, catalog_p
  * Whether NAME[:TAG] could be published, before anything is transferred: the grammar, the home, tag not an
  * alias and not removed. Content cannot be judged yet. An absent model is fine.
  */
-cistern_status catalog_publish_check(store *s, const char *name, const char *tag,
+cistern_status catalog_publish_check(const store *s, const char *name, const char *tag,
                                      cistern_error *err) CISTERN_MUST_CHECK;
 
 /**

@@ -14,7 +14,7 @@
 typedef struct catalog_tombstone {
     char tag[CATALOG_TAG_MAX + 1];
     char id[CATALOG_ID_HEX];
-    uint64_t sequence;            /* version documents there were; 0: not recorded */
+    uint64_t sequence;            /* versions and tombstones there were, plus one; 0: not recorded */
     const char *who, *when, *why; /* for people; why may be "" */
     json_t *document;             /* owns the text above */
 } catalog_tombstone;
@@ -23,8 +23,9 @@ void catalog_tombstone_init(catalog_tombstone *t);
 void catalog_tombstone_clear(catalog_tombstone *t);
 
 /** @param out initialised; filled if found. @retval DAMAGED  the document, by path. */
-cistern_status catalog_tombstone_read(store *s, const char *name, const char *tag, catalog_tombstone *out,
-                                      bool *out_found, cistern_error *err) CISTERN_MUST_CHECK;
+cistern_status catalog_tombstone_read(const store *s, const char *name, const char *tag,
+                                      catalog_tombstone *out, bool *out_found,
+                                      cistern_error *err) CISTERN_MUST_CHECK;
 
 /** How to remove. */
 typedef struct catalog_removal {

@@ -25,7 +25,7 @@ void catalog_resolved_clear(catalog_resolved *r);
  * or it was removed (when, by whom). @retval USAGE  a shortened digest that fits several.
  * @retval DAMAGED    the digest does not agree (both shown), or a document is bad (its path).
  */
-cistern_status catalog_resolve(store *s, const catalog_reference *ref, catalog_resolved *out,
+cistern_status catalog_resolve(const store *s, const catalog_reference *ref, catalog_resolved *out,
                                cistern_error *err) CISTERN_MUST_CHECK;
 
 #endif

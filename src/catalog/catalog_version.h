@@ -5,8 +5,9 @@
  * tag makes the version dead (catalog_remove.h). Documents are checked whole on every reading, as if an enemy
  * had written them: wrong types, another name or tag inside, digests that are none, paths that leave a
  * directory are DAMAGED, with the document's path. No path from a document is ever opened by this room.
- *  2. Versions of one model are ordered by `sequence` (how many version documents there were, plus one), then
- * by tag; numbered ones are thereby in the order of their numbers. No order rests on a time.
+ *  2. Versions of one model are ordered by `sequence` (one more than the number of version documents and tombstones
+ *     that the writer saw), then by tag; numbered ones are thereby in the order of their numbers. No order rests on a
+ *     time.
  *  3. Fields that this program does not know stay in `document`.
  * Publishing is in catalog_publish.h. Threads: any; a catalog_version is read-only once filled.
  */
@@ -16,10 +17,8 @@
 #include "catalog_model.h"
 #include "model_facts.h"
 
-#define CATALOG_FILES_MAX    4096   /* files of one version: MODEL_FILES_MAX */
-#define CATALOG_VERSIONS_MAX 100000 /* version documents of one model that are listed */
-#define CATALOG_PATH_MAX     512    /* bytes of a file's path inside a version */
-#define CATALOG_TEXT_MAX     4096   /* bytes of `origin` and `why`; `who` and `when` are far shorter */
+#define CATALOG_FILES_MAX 4096 /* files of one version: MODEL_FILES_MAX */
+#define CATALOG_PATH_MAX  512  /* bytes of a file's path inside a version */
 
 /** One file of a version. */
 typedef struct catalog_file {
@@ -56,7 +55,7 @@ void catalog_version_take(catalog_version *from, catalog_version *to);
  * @param out       initialised; filled on success only. @param out_found  false: there is no such document.
  * @retval DAMAGED  the document, by path (also: a newer format).
  */
-cistern_status catalog_version_read(store *s, const char *name, const char *tag, catalog_version *out,
+cistern_status catalog_version_read(const store *s, const char *name, const char *tag, catalog_version *out,
                                     bool *out_found, cistern_error *err) CISTERN_MUST_CHECK;
 
 /** The facts, with where each came from. @retval DAMAGED  not such an object. @param out initialised by the
@@ -65,11 +64,11 @@ cistern_status catalog_version_facts(const catalog_version *v, model_facts *out,
                                      cistern_error *err) CISTERN_MUST_CHECK;
 
 /**
- * Whether two sets agree in what was declared: flags and config.json, not what this program inferred or
- * looked up. Then the same bytes are the same version.
+ * Whether a version's facts and these agree in what was declared, by flags or a config.json; what this program inferred
+ * or looked up does not count, nor where a declaration came from. Then the same bytes are the same version.
  */
-cistern_status catalog_facts_same_declared(const model_facts *a, const model_facts *b, bool *out,
-                                           cistern_error *err) CISTERN_MUST_CHECK;
+cistern_status catalog_version_same_declared(const catalog_version *v, const model_facts *facts, bool *out,
+                                             cistern_error *err) CISTERN_MUST_CHECK;
 
 /** Whether a file's path may stand in a manifest. @retval USAGE  the message says why not. */
 cistern_status catalog_path_check(const char *path, cistern_error *err) CISTERN_MUST_CHECK;
