@@ -18,6 +18,9 @@ CISTERN_API cistern_status cistern_model_open(cistern *c, const char *reference,
 struct cistern_pull_options;
 CISTERN_API cistern_status cistern_model_open_file(cistern *c, const char *path, const struct cistern_pull_options *declared,
                                                    const cistern_call *call, cistern_model **out, cistern_error *err) CISTERN_MUST_CHECK;
+/** Whether a user's argument is a path (to open with cistern_model_open_file) rather than a reference: it begins with / ./ ../
+ *  or ~, or names an existing file and ends in a known suffix. @retval CISTERN_USAGE both readings exist: both are named. */
+CISTERN_API cistern_status cistern_argument_is_path(cistern *c, const char *text, int *out, cistern_error *err) CISTERN_MUST_CHECK;
 CISTERN_API cistern_model *cistern_model_ref(cistern_model *model); /* one more owner; returns model */
 CISTERN_API void cistern_model_free(cistern_model *model);          /* one owner less; NULL allowed */
 

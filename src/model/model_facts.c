@@ -253,6 +253,34 @@ cistern_status model_facts_complete(model_facts *facts, const char *architecture
     return CISTERN_OK;
 }
 
+cistern_status model_facts_merge(model_facts *facts, const model_facts *from, cistern_error *err)
+{
+    if (from->architecture_source < facts->architecture_source) {
+        memcpy(facts->architecture, from->architecture, sizeof facts->architecture);
+        facts->architecture_source = from->architecture_source;
+    }
+    if (from->preprocess_source < facts->preprocess_source) {
+        facts->preprocess = from->preprocess;
+        memcpy(facts->preset, from->preset, sizeof facts->preset);
+        facts->preprocess_source = from->preprocess_source;
+    }
+    if (from->labels && from->labels_source < facts->labels_source)
+        return labels_take(facts, (const char *const *)from->labels, from->classes, from->label_set,
+                           from->labels_source, err);
+    if (!facts->labels && facts->classes == 0)
+        facts->classes = from->classes;
+    return CISTERN_OK;
+}
+
+static bool preprocess_equal(const model_preprocess *p, const model_preprocess *q)
+{
+    bool same = p->height == q->height && p->width == q->width && p->resize_short == q->resize_short &&
+                p->interpolation == q->interpolation;
+    for (int c = 0; c < 3; c++)
+        same = same && p->mean[c] == q->mean[c] && p->std[c] == q->std[c];
+    return same;
+}
+
 static bool labels_equal(const model_facts *a, const model_facts *b)
 {
     if (a->classes != b->classes || !a->labels != !b->labels)
@@ -266,11 +294,17 @@ static bool labels_equal(const model_facts *a, const model_facts *b)
 
 bool model_facts_equal(const model_facts *a, const model_facts *b)
 {
-    const model_preprocess *p = &a->preprocess, *q = &b->preprocess;
-    bool same = strcmp(a->architecture, b->architecture) == 0 && p->height == q->height &&
-                p->width == q->width && p->resize_short == q->resize_short &&
-                p->interpolation == q->interpolation;
-    for (int c = 0; c < 3; c++)
-        same = same && p->mean[c] == q->mean[c] && p->std[c] == q->std[c];
-    return same && labels_equal(a, b);
+    return strcmp(a->architecture, b->architecture) == 0 &&
+           preprocess_equal(&a->preprocess, &b->preprocess) && labels_equal(a, b);
+}
+
+bool model_facts_hold(const model_facts *facts, const model_facts *declared)
+{
+    if (declared->architecture_source <= MODEL_FACT_CONFIG &&
+        strcmp(facts->architecture, declared->architecture) != 0)
+        return false;
+    if (declared->preprocess_source <= MODEL_FACT_CONFIG &&
+        !preprocess_equal(&facts->preprocess, &declared->preprocess))
+        return false;
+    return declared->labels_source > MODEL_FACT_CONFIG || labels_equal(facts, declared);
 }

@@ -81,6 +81,11 @@ cistern_status model_facts_set_label_set(model_facts *facts, const char *name, m
 /** Labels that came with a config (`list`: an array of strings). @retval USAGE */
 cistern_status model_facts_set_label_list(model_facts *facts, const json_t *list, const char *set,
                                           model_fact_source source, cistern_error *err) CISTERN_MUST_CHECK;
+/** Take over from another set every fact that is known there more surely than here. */
+cistern_status model_facts_merge(model_facts *facts, const model_facts *from,
+                                 cistern_error *err) CISTERN_MUST_CHECK;
+/** Whether `facts` says everything that was declared (by flag or config) in `declared`. */
+bool model_facts_hold(const model_facts *facts, const model_facts *declared);
 /** Fill what is still unknown from the family's conventions and what binding found (architecture, classes). */
 cistern_status model_facts_complete(model_facts *facts, const char *architecture, uint32_t classes,
                                     model_family family, cistern_error *err) CISTERN_MUST_CHECK;

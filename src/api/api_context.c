@@ -1,0 +1,138 @@
+/* The context: made from options, opens nothing by itself. */
+#include "priv/api_types.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "base_host.h"
+#include "base_mem.h"
+#include "priv/api_options.h"
+
+cistern_status cistern_cancel_new(cistern_cancel **out, cistern_error *err)
+{
+    return base_calloc(1, sizeof **out, out, err);
+}
+
+void cistern_cancel_free(cistern_cancel *cancel)
+{
+    free(cancel);
+}
+
+void cistern_cancel_set(cistern_cancel *cancel)
+{
+    atomic_store(&cancel->token.set, 1);
+}
+
+void cistern_cancel_reset(cistern_cancel *cancel)
+{
+    atomic_store(&cancel->token.set, 0);
+}
+
+static void forward_log(void *user, int level, const char *line)
+{
+    const cistern *c = user;
+    if (c->log_fn)
+        c->log_fn(c->log_user, level, line);
+}
+
+static void forward_progress(void *user, const base_progress *p)
+{
+    const api_forward *forward = user;
+    cistern_progress out = {sizeof out, p->what, p->done, p->total, p->resumed, p->last};
+    forward->call->progress(forward->call->user, &out);
+}
+
+void api_run_init(const cistern *c, const cistern_call *call, api_forward *forward, base_run *out)
+{
+    memset(out, 0, sizeof *out);
+    out->log = &c->log;
+    forward->call = call;
+    if (!call)
+        return;
+    out->cancel = call->cancel ? &call->cancel->token : NULL;
+    if (call->progress) {
+        out->progress = forward_progress;
+        out->progress_user = forward;
+    }
+}
+
+static cistern_status context_open(cistern *c, const cistern_options *options, cistern_error *err)
+{
+    tiers_options chain = TIERS_OPTIONS_INIT;
+    nn_isa isa = NN_ISA_AUTO;
+    const char *program = NULL;
+    cistern_status st = nn_isa_parse(api_options_text(options, "isa"), &isa, err);
+    api_options_chain(options, &chain);
+    if (st == CISTERN_OK)
+        st = nn_isa_resolve(isa, &c->isa, err);
+    if (st != CISTERN_OK)
+        return st;
+    c->threads = (unsigned)api_options_number(options, "threads");
+    if (c->threads == 0)
+        c->threads = base_cpu_count();
+    api_options_log(options, &c->log_fn, &c->log_user);
+    program = api_options_text(options, "import-program");
+    if (program[0])
+        st = base_strdup(program, &c->import_program, err);
+    return st == CISTERN_OK ? tiers_new(&chain, &c->chain, err) : st;
+}
+
+cistern_status cistern_new(const cistern_options *options, cistern **out, cistern_error *err)
+{
+    cistern *c = NULL;
+    cistern_options *defaults = NULL;
+    cistern_status st = base_calloc(1, sizeof *c, &c, err);
+    if (st != CISTERN_OK)
+        return st;
+    pthread_mutex_init(&c->lock, NULL);
+    c->log.fn = forward_log;
+    c->log.user = c;
+    if (!options)
+        st = cistern_options_new(&defaults, err);
+    if (st == CISTERN_OK)
+        st = context_open(c, options ? options : defaults, err);
+    cistern_options_free(defaults);
+    if (st != CISTERN_OK) {
+        cistern_free(c);
+        return st;
+    }
+    *out = c;
+    return CISTERN_OK;
+}
+
+void cistern_free(cistern *c)
+{
+    if (!c)
+        return;
+    base_pool_free(c->pool);
+    tiers_free(c->chain);
+    pthread_mutex_destroy(&c->lock);
+    free(c->import_program);
+    free(c);
+}
+
+const char *cistern_isa(const cistern *c)
+{
+    return nn_isa_text(c->isa);
+}
+
+unsigned cistern_threads(const cistern *c)
+{
+    return c->threads;
+}
+
+void cistern_traffic(const cistern *c, uint64_t *requests, uint64_t *bytes)
+{
+    tiers_traffic(c->chain, requests, bytes);
+}
+
+cistern_status api_pool(cistern *c, base_pool **out, cistern_error *err)
+{
+    cistern_status st = CISTERN_OK;
+    pthread_mutex_lock(&c->lock);
+    if (!c->pool)
+        st = base_pool_new(c->threads, &c->pool, err);
+    if (st == CISTERN_OK)
+        *out = c->pool;
+    pthread_mutex_unlock(&c->lock);
+    return st;
+}

@@ -1,0 +1,245 @@
+/* Models: files mapped, tensors found by the stored index. */
+#include "priv/api_types.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base_mem.h"
+#include "origin_address.h"
+#include "tiers_config.h"
+#include "tiers_index.h"
+#include "tiers_open.h"
+
+static cistern_status model_new(cistern *c, size_t files, cistern_model **out, cistern_error *err)
+{
+    cistern_model *m = NULL;
+    cistern_status st = base_calloc(1, sizeof *m, &m, err);
+    if (st == CISTERN_OK)
+        st = base_calloc(files, sizeof *m->files, &m->files, err);
+    if (st != CISTERN_OK) {
+        free(m);
+        return st;
+    }
+    atomic_init(&m->owners, 1);
+    m->context = c;
+    m->file_count = files;
+    *out = m;
+    return CISTERN_OK;
+}
+
+cistern_model *cistern_model_ref(cistern_model *m)
+{
+    atomic_fetch_add(&m->owners, 1);
+    return m;
+}
+
+void cistern_model_free(cistern_model *m)
+{
+    if (!m || atomic_fetch_sub(&m->owners, 1) != 1)
+        return;
+    for (size_t i = 0; i < m->file_count; i++)
+        base_map_clear(&m->files[i]);
+    free(m->files);
+    model_index_free(m->index);
+    cistern_version_free(m->version);
+    free(m);
+}
+
+const cistern_version *cistern_model_version(const cistern_model *m)
+{
+    return m->version;
+}
+
+/* The index of a version that is here: stored, or read again from its files and kept if the store may be written. */
+static cistern_status find_index(cistern *c, const catalog_version *v, const int *fds, const base_run *run,
+                                 model_index **out, cistern_error *err)
+{
+    ingest_file *files = NULL;
+    cistern_status st = tiers_index_get(c->chain, v, out, err);
+    if (st != CISTERN_NOT_FOUND)
+        return st;
+    base_error_clear(err);
+    st = base_calloc(v->file_count, sizeof *files, &files, err);
+    for (size_t i = 0; st == CISTERN_OK && i < v->file_count; i++) {
+        files[i].fd = fds[i];
+        files[i].path = v->files[i].path;
+    }
+    if (st == CISTERN_OK)
+        st = api_import(c, files, v->file_count, run, out, err);
+    if (st == CISTERN_OK && tiers_index_put(c->chain, v->digest, *out, NULL) != CISTERN_OK)
+        base_log_line(&c->log, 2, "the tensor index could not be kept; it is made again at the next start");
+    free(files);
+    return st;
+}
+
+/* Fill a model from a resolved version (taken). */
+static cistern_status model_load(cistern *c, catalog_version *v, const base_run *run, cistern_model *m,
+                                 cistern_error *err)
+{
+    int *fds = NULL;
+    size_t count = v->file_count;
+    cistern_status st = base_calloc(count, sizeof *fds, &fds, err);
+    if (st != CISTERN_OK)
+        return st;
+    st = tiers_open_files(c->chain, v, run, fds, err);
+    if (st != CISTERN_OK) {
+        free(fds);
+        return st;
+    }
+    st = find_index(c, v, fds, run, &m->index, err);
+    for (size_t i = 0; st == CISTERN_OK && i < count; i++)
+        st = base_map_fd(fds[i], &m->files[i], err);
+    for (size_t i = 0; i < count; i++)
+        close(fds[i]);
+    free(fds);
+    return st == CISTERN_OK ? api_version_new(c, v, m->index, &m->version, err) : st;
+}
+
+cistern_status cistern_model_open(cistern *c, const char *reference, const cistern_call *call,
+                                  cistern_model **out, cistern_error *err)
+{
+    api_forward forward;
+    base_run run;
+    catalog_resolved r;
+    cistern_model *m = NULL;
+    cistern_status st;
+    api_run_init(c, call, &forward, &run);
+    catalog_resolved_init(&r);
+    st = tiers_resolve(c->chain, reference, &r, err);
+    if (st == CISTERN_OK)
+        st = model_new(c, r.version.file_count, &m, err);
+    if (st == CISTERN_OK)
+        st = model_load(c, &r.version, &run, m, err);
+    catalog_resolved_clear(&r);
+    if (st != CISTERN_OK) {
+        cistern_model_free(m);
+        return st;
+    }
+    *out = m;
+    return CISTERN_OK;
+}
+
+static cistern_status open_user_file(const char *path, int *out_fd, cistern_error *err)
+{
+    const char *slash = strrchr(path, '/');
+    struct stat info;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0 && errno == ENOENT)
+        return base_fail(err, CISTERN_NOT_FOUND,
+                         "%s: no such file; fetch it with: cistern pull https://HOST/%s --as NAME", path,
+                         slash ? slash + 1 : path);
+    if (fd < 0)
+        return base_fail_errno(err, errno, "%s", path);
+    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+        close(fd);
+        return base_fail(err, CISTERN_UNREADABLE, "%s: not a regular file", path);
+    }
+    *out_fd = fd;
+    return CISTERN_OK;
+}
+
+/* Facts of a file that is in no store: flags, the config beside it, what binding finds. */
+static cistern_status file_facts(cistern *c, const char *path, const cistern_pull_options *declared,
+                                 const base_run *run, cistern_model *m, cistern_error *err)
+{
+    origin_address *address = NULL;
+    model_facts facts;
+    cistern_status st = api_declared_facts(declared, &facts, err);
+    if (st != CISTERN_OK)
+        return st;
+    st = origin_address_of_path(path, &address, err);
+    if (st == CISTERN_OK)
+        st = tiers_config_read(c->chain, declared ? declared->config : NULL, address, run, &facts, err);
+    origin_address_free(address);
+    if (st == CISTERN_OK)
+        st = api_complete_facts(c, m->index, &facts, err);
+    if (st == CISTERN_OK) {
+        m->version->facts = facts;
+        memcpy(m->version->kind, model_index_kind(m->index), strlen(model_index_kind(m->index)) + 1);
+    } else {
+        model_facts_clear(&facts);
+    }
+    return st;
+}
+
+static cistern_status load_file(cistern *c, const char *path, const cistern_pull_options *declared,
+                                const base_run *run, cistern_model *m, cistern_error *err)
+{
+    int fd = -1;
+    ingest_file file;
+    cistern_status st = base_calloc(1, sizeof *m->version, &m->version, err);
+    if (st != CISTERN_OK)
+        return st;
+    catalog_version_init(&m->version->v);
+    model_facts_init(&m->version->facts);
+    m->version->here = true;
+    st = base_strdup(path, &m->version->path, err);
+    if (st == CISTERN_OK)
+        st = open_user_file(path, &fd, err);
+    if (st != CISTERN_OK)
+        return st;
+    file.fd = fd;
+    file.path = path;
+    st = api_import(c, &file, 1, run, &m->index, err);
+    if (st == CISTERN_OK)
+        st = base_map_fd(fd, &m->files[0], err);
+    close(fd);
+    if (st == CISTERN_OK && m->files[0].size != model_index_file_size(m->index, 0))
+        st = base_fail(err, CISTERN_CONFLICT, "%s: it changed while it was read", path);
+    return st == CISTERN_OK ? file_facts(c, path, declared, run, m, err) : st;
+}
+
+cistern_status cistern_model_open_file(cistern *c, const char *path, const cistern_pull_options *declared,
+                                       const cistern_call *call, cistern_model **out, cistern_error *err)
+{
+    api_forward forward;
+    base_run run;
+    cistern_model *m = NULL;
+    cistern_status st;
+    api_run_init(c, call, &forward, &run);
+    st = model_new(c, 1, &m, err);
+    if (st == CISTERN_OK)
+        st = load_file(c, path, declared, &run, m, err);
+    if (st != CISTERN_OK) {
+        cistern_model_free(m);
+        return st;
+    }
+    *out = m;
+    return CISTERN_OK;
+}
+
+size_t cistern_model_tensor_count(const cistern_model *m)
+{
+    return model_index_count(m->index);
+}
+
+static int tell_tensor(const cistern_model *m, const model_tensor *t, cistern_tensor *out)
+{
+    uint64_t count = 0;
+    if (!t)
+        return 0;
+    memset(out, 0, sizeof *out);
+    out->size = sizeof *out;
+    out->name = t->name;
+    out->dtype = model_dtype_text(t->dtype);
+    out->rank = t->rank;
+    memcpy(out->shape, t->shape, sizeof out->shape);
+    memcpy(out->stride, t->stride, sizeof out->stride);
+    out->data = model_tensor_count(t, &count) && count > 0 ? m->files[t->file].data + t->offset : NULL;
+    out->file = m->version->path ? m->version->path : m->version->v.files[t->file].path;
+    out->offset = t->offset;
+    return 1;
+}
+
+int cistern_model_tensor(const cistern_model *m, size_t i, cistern_tensor *out)
+{
+    return i < model_index_count(m->index) ? tell_tensor(m, model_index_peek(m->index, i), out) : 0;
+}
+
+int cistern_model_tensor_by_name(const cistern_model *m, const char *name, cistern_tensor *out)
+{
+    return tell_tensor(m, model_index_find(m->index, name), out);
+}

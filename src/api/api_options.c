@@ -1,0 +1,365 @@
+/* Options: one table of names, kinds, defaults and limits; values as texts with where they came from.
+ *
+ * Invariants
+ *  1. A value that stands was checked when it was set: reading it back cannot fail.
+ *  2. The environment and files are read in cistern_options_load only, weakest source first, and never replace a flag.
+ */
+#include <cistern/context.h>
+
+#include <ctype.h>
+#include <ini.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base_buf.h"
+#include "base_file.h"
+#include "base_json.h"
+#include "base_mem.h"
+#include "priv/api_options.h"
+
+#define CONFIG_FILE_MAX (1u << 20) /* bytes */
+#define SYSTEM_CONFIG   "/etc/cistern/config.ini"
+#define FOREVER         "forever"
+#define SOURCE_DEFAULT  "default"
+#define SOURCE_FLAG     "flag"
+
+typedef enum option_kind {
+    OPTION_TEXT,
+    OPTION_SWITCH,
+    OPTION_NUMBER,
+    OPTION_WAIT,
+    OPTION_SECRET
+} option_kind;
+
+typedef struct option_row {
+    const char *name;
+    option_kind kind;
+    const char *value; /* default; "" : none, or made from the environment */
+    unsigned long least, most;
+} option_row;
+
+static const option_row option_table[] = {
+    {"store", OPTION_TEXT, "", 0, 0},
+    {"offline", OPTION_SWITCH, "no", 0, 0},
+    {"wait", OPTION_WAIT, FOREVER, 0, 31536000},
+    {"ca", OPTION_TEXT, "", 0, 0},
+    {"proxy", OPTION_SECRET, "", 0, 0},
+    {"no-proxy", OPTION_TEXT, "", 0, 0},
+    {"tries", OPTION_NUMBER, "5", 1, 100},
+    {"connect-timeout", OPTION_NUMBER, "10", 1, 3600},
+    {"low-speed-limit", OPTION_NUMBER, "1024", 0, 1000000000},
+    {"low-speed-time", OPTION_NUMBER, "30", 0, 3600},
+    {"parallel", OPTION_NUMBER, "4", 1, 16},
+    {"threads", OPTION_NUMBER, "0", 0, 256},
+    {"isa", OPTION_TEXT, "auto", 0, 0},
+    {"import-program", OPTION_TEXT, "", 0, 0},
+    {"state", OPTION_TEXT, "", 0, 0},
+};
+#define OPTION_COUNT (sizeof option_table / sizeof option_table[0])
+
+struct cistern_options {
+    char *value[OPTION_COUNT];
+    char *source[OPTION_COUNT];
+    cistern_log_fn log_fn;
+    void *log_user;
+};
+
+static int option_find(const char *name)
+{
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        if (strcmp(option_table[i].name, name) == 0)
+            return (int)i;
+    }
+    return -1;
+}
+
+static bool number_parse(const char *text, unsigned long *out)
+{
+    unsigned long value = 0;
+    if (!*text)
+        return false;
+    for (; *text; text++) {
+        if (!isdigit((unsigned char)*text) || value > 1000000000000ul)
+            return false;
+        value = value * 10 + (unsigned long)(*text - '0');
+    }
+    *out = value;
+    return true;
+}
+
+static bool switch_parse(const char *text, bool *out)
+{
+    static const char *const yes[] = {"yes", "true", "on", "1"}, *const no[] = {"no", "false", "off", "0",
+                                                                                ""};
+    for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++) {
+        if (strcmp(text, yes[i]) == 0) {
+            *out = true;
+            return true;
+        }
+    }
+    for (size_t i = 0; i < sizeof no / sizeof no[0]; i++) {
+        if (strcmp(text, no[i]) == 0) {
+            *out = false;
+            return true;
+        }
+    }
+    return false;
+}
+
+static cistern_status value_check(const option_row *row, const char *value, cistern_error *err)
+{
+    unsigned long number;
+    bool flag;
+    if (row->kind == OPTION_SWITCH && !switch_parse(value, &flag))
+        return base_fail(err, CISTERN_USAGE, "'%s' is '%s': yes or no is expected", row->name, value);
+    if (row->kind == OPTION_WAIT && strcmp(value, FOREVER) == 0)
+        return CISTERN_OK;
+    if ((row->kind == OPTION_NUMBER || row->kind == OPTION_WAIT) &&
+        (!number_parse(value, &number) || number < row->least || number > row->most))
+        return base_fail(err, CISTERN_USAGE, "'%s' is '%s': a number from %lu to %lu%s is expected",
+                         row->name, value, row->least, row->most,
+                         row->kind == OPTION_WAIT ? " or '" FOREVER "'" : "");
+    return CISTERN_OK;
+}
+
+static cistern_status value_put(cistern_options *o, int i, const char *value, const char *source,
+                                cistern_error *err)
+{
+    char *value_copy = NULL, *source_copy = NULL;
+    cistern_status st = value_check(&option_table[i], value, err);
+    if (st == CISTERN_OK)
+        st = base_strdup(value, &value_copy, err);
+    if (st == CISTERN_OK)
+        st = base_strdup(source, &source_copy, err);
+    if (st != CISTERN_OK) {
+        free(value_copy);
+        return st;
+    }
+    free(o->value[i]);
+    free(o->source[i]);
+    o->value[i] = value_copy;
+    o->source[i] = source_copy;
+    return CISTERN_OK;
+}
+
+cistern_status cistern_options_new(cistern_options **out, cistern_error *err)
+{
+    cistern_options *o = NULL;
+    cistern_status st = base_calloc(1, sizeof *o, &o, err);
+    for (size_t i = 0; st == CISTERN_OK && i < OPTION_COUNT; i++)
+        st = value_put(o, (int)i, option_table[i].value, SOURCE_DEFAULT, err);
+    if (st != CISTERN_OK) {
+        cistern_options_free(o);
+        return st;
+    }
+    *out = o;
+    return CISTERN_OK;
+}
+
+void cistern_options_free(cistern_options *o)
+{
+    if (!o)
+        return;
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        free(o->value[i]);
+        free(o->source[i]);
+    }
+    free(o);
+}
+
+cistern_status cistern_options_set(cistern_options *o, const char *name, const char *value,
+                                   cistern_error *err)
+{
+    int i = option_find(name);
+    if (i < 0)
+        return base_fail(err, CISTERN_USAGE, "there is no option '%s'", name);
+    return value_put(o, i, value, SOURCE_FLAG, err);
+}
+
+/* A weaker source: does not replace a flag. */
+static cistern_status value_load(cistern_options *o, int i, const char *value, const char *source,
+                                 cistern_error *err)
+{
+    return strcmp(o->source[i], SOURCE_FLAG) == 0 ? CISTERN_OK : value_put(o, i, value, source, err);
+}
+
+typedef struct ini_reading {
+    cistern_options *options;
+    const char *path;
+    cistern_error *err;
+    cistern_status status;
+} ini_reading;
+
+static int ini_line(void *user, const char *section, const char *name, const char *value)
+{
+    ini_reading *reading = user;
+    char source[512];
+    int i = option_find(name);
+    snprintf(source, sizeof source, "%s", reading->path);
+    if (section[0] != 0)
+        reading->status = base_fail(reading->err, CISTERN_USAGE, "section [%s] is not known", section);
+    else if (i < 0)
+        reading->status = base_fail(reading->err, CISTERN_USAGE, "there is no option '%s'", name);
+    else
+        reading->status = value_load(reading->options, i, value, source, reading->err);
+    return reading->status == CISTERN_OK;
+}
+
+/* One configuration file; an absent one is no error unless it was named. */
+static cistern_status load_file(cistern_options *o, const char *path, bool named, cistern_error *err)
+{
+    ini_reading reading = {o, path, err, CISTERN_OK};
+    base_buf text;
+    cistern_status st;
+    int line;
+    base_buf_init(&text, CONFIG_FILE_MAX);
+    st = base_read_path(path, &text, err);
+    if (st == CISTERN_NOT_FOUND && !named) {
+        base_error_clear(err);
+        return CISTERN_OK;
+    }
+    if (st == CISTERN_OK && text.len > 0 && strlen(text.data) != text.len)
+        st = base_fail(err, CISTERN_USAGE, "holds a zero byte");
+    if (st == CISTERN_OK && text.len > 0) {
+        line = ini_parse_string(text.data, ini_line, &reading);
+        st = reading.status;
+        if (line > 0 && st == CISTERN_OK)
+            st = base_fail(err, CISTERN_USAGE, "'name = value' is expected");
+        if (line > 0)
+            st = base_frame(err, st, "line %d", line);
+    }
+    base_buf_clear(&text);
+    return st == CISTERN_OK ? st : base_frame(err, st, "%s", path);
+}
+
+static cistern_status load_environment(cistern_options *o, cistern_error *err)
+{
+    cistern_status st = CISTERN_OK;
+    for (size_t i = 0; st == CISTERN_OK && i < OPTION_COUNT; i++) {
+        char name[64] = "CISTERN_", source[96];
+        const char *value;
+        size_t n = strlen(name);
+        for (const char *p = option_table[i].name; *p; p++)
+            name[n++] = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
+        name[n] = 0;
+        value = getenv(name);
+        snprintf(source, sizeof source, "environment %s", name);
+        if (value && value[0])
+            st = value_load(o, (int)i, value, source, err);
+        if (st != CISTERN_OK)
+            st = base_frame(err, st, "%s", source);
+    }
+    return st;
+}
+
+/* "$VARIABLE/cistern<tail>", or "$HOME/<fallback>/cistern<tail>"; NULL without either. The specification of base
+ * directories wants absolute paths; relative ones are ignored. */
+static cistern_status base_directory(const char *variable, const char *fallback, const char *tail, char **out,
+                                     cistern_error *err)
+{
+    const char *dir = getenv(variable), *home = getenv("HOME");
+    *out = NULL;
+    if (dir && dir[0] == '/')
+        return base_asprintf(out, err, "%s/cistern%s", dir, tail);
+    if (home && home[0] == '/')
+        return base_asprintf(out, err, "%s/%s/cistern%s", home, fallback, tail);
+    return CISTERN_OK;
+}
+
+/* A default that rests on the environment, unless something stronger was set. */
+static cistern_status load_directory(cistern_options *o, const char *name, const char *variable,
+                                     const char *fallback, cistern_error *err)
+{
+    int i = option_find(name);
+    char *path = NULL;
+    cistern_status st = CISTERN_OK;
+    if (o->value[i][0] == 0)
+        st = base_directory(variable, fallback, "", &path, err);
+    if (st == CISTERN_OK && path)
+        st = value_put(o, i, path, SOURCE_DEFAULT, err);
+    free(path);
+    return st;
+}
+
+cistern_status cistern_options_load(cistern_options *o, cistern_error *err)
+{
+    const char *named = getenv("CISTERN_CONFIG");
+    char *user = NULL;
+    cistern_status st = load_file(o, SYSTEM_CONFIG, false, err);
+    if (st == CISTERN_OK && !(named && named[0]))
+        st = base_directory("XDG_CONFIG_HOME", ".config", "/config.ini", &user, err);
+    if (st == CISTERN_OK && named && named[0])
+        st = load_file(o, named, true, err);
+    else if (st == CISTERN_OK && user)
+        st = load_file(o, user, false, err);
+    free(user);
+    if (st == CISTERN_OK)
+        st = load_environment(o, err);
+    if (st == CISTERN_OK)
+        st = load_directory(o, "store", "XDG_DATA_HOME", ".local/share", err);
+    if (st == CISTERN_OK)
+        st = load_directory(o, "state", "XDG_STATE_HOME", ".local/state", err);
+    return st;
+}
+
+int cistern_options_peek(const cistern_options *o, size_t i, const char **name, const char **value,
+                         const char **source)
+{
+    if (i >= OPTION_COUNT)
+        return 0;
+    *name = option_table[i].name;
+    *value = option_table[i].kind == OPTION_SECRET && strchr(o->value[i], '@') ? "***" : o->value[i];
+    *source = o->source[i];
+    return 1;
+}
+
+void cistern_options_set_log(cistern_options *o, cistern_log_fn fn, void *user)
+{
+    o->log_fn = fn;
+    o->log_user = user;
+}
+
+const char *api_options_text(const cistern_options *o, const char *name)
+{
+    return o->value[option_find(name)];
+}
+
+unsigned long api_options_number(const cistern_options *o, const char *name)
+{
+    unsigned long value = 0;
+    (void)number_parse(api_options_text(o, name), &value);
+    return value;
+}
+
+void api_options_log(const cistern_options *o, cistern_log_fn *fn, void **user)
+{
+    *fn = o->log_fn;
+    *user = o->log_user;
+}
+
+static const char *text_or_null(const cistern_options *o, const char *name)
+{
+    const char *value = api_options_text(o, name);
+    return value[0] ? value : NULL;
+}
+
+void api_options_chain(const cistern_options *o, tiers_options *out)
+{
+    bool offline = false;
+    (void)switch_parse(api_options_text(o, "offline"), &offline);
+    out->store_path = api_options_text(o, "store");
+    out->state_path = text_or_null(o, "state");
+    out->offline = offline;
+    out->wait_ms = strcmp(api_options_text(o, "wait"), FOREVER) == 0
+                       ? STORE_WAIT_FOREVER
+                       : (uint64_t)api_options_number(o, "wait") * 1000;
+    out->parallel = (unsigned)api_options_number(o, "parallel");
+    out->net.ca_file = text_or_null(o, "ca");
+    out->net.proxy = text_or_null(o, "proxy");
+    out->net.no_proxy = text_or_null(o, "no-proxy");
+    out->net.tries = (unsigned)api_options_number(o, "tries");
+    out->net.connect_timeout_ms = (unsigned)api_options_number(o, "connect-timeout") * 1000;
+    out->net.low_speed_bytes = (unsigned)api_options_number(o, "low-speed-limit");
+    out->net.low_speed_seconds = (unsigned)api_options_number(o, "low-speed-time");
+    out->net.user_agent = "cistern/" CISTERN_VERSION_TEXT;
+}

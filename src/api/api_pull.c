@@ -1,0 +1,184 @@
+/* Pull and add: tiers fetches, the import program reads, tiers commits. */
+#include "priv/api_types.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base_mem.h"
+#include "origin_address.h"
+#include "tiers_fetch.h"
+#include "priv/api_argument.h"
+
+static cistern_status import_fetched(cistern *c, tiers_fetched *f, const base_run *run, model_index **out,
+                                     cistern_error *err)
+{
+    size_t count = tiers_fetch_count(f);
+    ingest_file *files = NULL;
+    cistern_status st = base_calloc(count, sizeof *files, &files, err);
+    for (size_t i = 0; st == CISTERN_OK && i < count; i++) {
+        files[i].fd = tiers_fetch_fd(f, i);
+        files[i].path = tiers_fetch_path(f, i);
+    }
+    if (st == CISTERN_OK)
+        st = api_import(c, files, count, run, out, err);
+    free(files);
+    return st;
+}
+
+/* Everything between fetch and end. */
+static cistern_status import_and_commit(cistern *c, tiers_fetched *f, const base_run *run,
+                                        model_index **out_index, cistern_error *err)
+{
+    const model_index *index = tiers_fetch_index(f);
+    cistern_status st = CISTERN_OK;
+    if (!index) {
+        st = import_fetched(c, f, run, out_index, err);
+        index = *out_index;
+    }
+    if (st == CISTERN_OK)
+        st = api_complete_facts(c, index, tiers_fetch_facts(f), err);
+    return st == CISTERN_OK ? tiers_commit(f, index, run, err) : st;
+}
+
+static void tell_result(const tiers_fetched *f, uint64_t requests, const cistern_version *v,
+                        cistern_pull_result *out)
+{
+    static const cistern_pull_outcome outcomes[] = {
+        [TIERS_HIT] = CISTERN_PULL_HIT,         [TIERS_UNCHANGED] = CISTERN_PULL_UNCHANGED,
+        [TIERS_FETCHED] = CISTERN_PULL_FETCHED, [TIERS_RECORDED] = CISTERN_PULL_RECORDED,
+        [TIERS_SAME] = CISTERN_PULL_SAME,
+    };
+    out->outcome = outcomes[tiers_fetch_outcome(f)];
+    out->requests = requests;
+    out->bytes_received = tiers_fetch_received(f);
+    out->bytes_resumed = tiers_fetch_resumed(f);
+    out->note = v->note;
+}
+
+static cistern_status fetch_commit(cistern *c, const tiers_request *request, const cistern_call *call,
+                                   cistern_pull_result *result, cistern_version **out, cistern_error *err)
+{
+    api_forward forward;
+    base_run run;
+    tiers_fetched *f = NULL;
+    model_index *index = NULL;
+    catalog_version copy;
+    bool found = false;
+    uint64_t before, after, bytes;
+    store *s = NULL;
+    cistern_error local = CISTERN_ERROR_INIT;
+    cistern_status st;
+    if (!err)
+        err = &local; /* those who wait want the text */
+    api_run_init(c, call, &forward, &run);
+    tiers_traffic(c->chain, &before, &bytes);
+    st = tiers_fetch(c->chain, request, &run, &f, err);
+    if (st == CISTERN_OK && !tiers_fetch_version(f))
+        st = import_and_commit(c, f, &run, &index, err);
+    catalog_version_init(&copy);
+    if (st == CISTERN_OK)
+        st = tiers_local(c->chain, &s, err);
+    if (st == CISTERN_OK)
+        st = catalog_version_read(s, tiers_fetch_version(f)->name, tiers_fetch_version(f)->tag, &copy, &found,
+                                  err);
+    if (st == CISTERN_OK)
+        st = api_version_new(c, &copy, index, out, err);
+    tiers_traffic(c->chain, &after, &bytes);
+    if (st == CISTERN_OK) {
+        snprintf((*out)->note, sizeof(*out)->note, "%s", tiers_fetch_note(f));
+        if (result)
+            tell_result(f, after - before, *out, result);
+    }
+    tiers_fetch_end(f, st, err);
+    catalog_version_clear(&copy);
+    model_index_free(index);
+    return st;
+}
+
+/* The parts of a request that pull and add share. `name` and `digest` hold what is parsed. */
+static cistern_status request_init(const cistern_pull_options *o, tiers_request *out, catalog_reference *name,
+                                   base_digest *digest, model_facts *declared, cistern_error *err)
+{
+    cistern_status st = api_declared_facts(o, declared, err);
+    if (st != CISTERN_OK)
+        return st;
+    out->declared = declared;
+    if (!o)
+        return CISTERN_OK;
+    if (o->as) {
+        st = catalog_reference_parse(o->as, name, err);
+        if (st == CISTERN_OK && name->digest[0])
+            st = base_fail(err, CISTERN_USAGE, "'%s': NAME or NAME:VERSION is expected, without a digest",
+                           o->as);
+        if (st == CISTERN_OK && strcmp(name->tag, CATALOG_LATEST) == 0)
+            st = base_fail(err, CISTERN_CONFLICT,
+                           "'%s': " CATALOG_LATEST " is an alias that every new version moves; leave it out",
+                           o->as);
+        if (st != CISTERN_OK)
+            return st;
+        out->name = name->name;
+        out->tag = name->tag[0] ? name->tag : NULL;
+    }
+    if (o->sha256) {
+        if (!base_digest_parse(o->sha256, digest))
+            return base_fail(err, CISTERN_USAGE, "'%s' is not a SHA-256: 64 lower-case hexadecimal digits",
+                             o->sha256);
+        out->sha256 = digest;
+    }
+    out->update = o->update != 0;
+    out->ignore_name_digest = o->ignore_name_digest != 0;
+    out->config = o->config;
+    out->why = o->why;
+    return CISTERN_OK;
+}
+
+cistern_status cistern_pull(cistern *c, const char *origin, const cistern_pull_options *options,
+                            const cistern_call *call, cistern_pull_result *result, cistern_version **out,
+                            cistern_error *err)
+{
+    tiers_request request = {0};
+    catalog_reference name;
+    base_digest digest;
+    model_facts declared;
+    bool is_path = false;
+    cistern_status st = request_init(options, &request, &name, &digest, &declared, err);
+    if (st == CISTERN_OK)
+        st = api_argument_is_path(c, origin, &is_path, err);
+    if (st == CISTERN_OK && !is_path && !origin_address_is(origin)) {
+        request.reference = origin;
+        if (request.name)
+            st = base_fail(err, CISTERN_USAGE,
+                           "'%s' is a reference, which has its name already: leave --as out", origin);
+    } else {
+        request.origin = origin;
+    }
+    if (st == CISTERN_OK)
+        st = fetch_commit(c, &request, call, result, out, err);
+    if (request.declared)
+        model_facts_clear(&declared);
+    return st;
+}
+
+cistern_status cistern_add(cistern *c, const char *const *paths, size_t count,
+                           const cistern_pull_options *options, const cistern_call *call,
+                           cistern_pull_result *result, cistern_version **out, cistern_error *err)
+{
+    tiers_request request = {0};
+    catalog_reference name;
+    base_digest digest;
+    model_facts declared;
+    cistern_status st;
+    if (count == 0)
+        return base_fail(err, CISTERN_USAGE, "no file is given");
+    if (!options || !options->as)
+        return base_fail(err, CISTERN_USAGE, "a name is needed: --as NAME");
+    st = request_init(options, &request, &name, &digest, &declared, err);
+    request.paths = paths;
+    request.path_count = count;
+    if (st == CISTERN_OK)
+        st = fetch_commit(c, &request, call, result, out, err);
+    if (request.declared)
+        model_facts_clear(&declared);
+    return st;
+}

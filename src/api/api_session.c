@@ -1,0 +1,133 @@
+/* Sessions: bind, decide sizes, run. */
+#include "priv/api_types.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include "base_mem.h"
+#include "image_preprocess.h"
+#include "model_vgg.h"
+#include "nn_softmax.h"
+
+static cistern_status bind_net(cistern_session *s, cistern_error *err)
+{
+    const model_facts *facts = &s->model->version->facts;
+    const char *wanted = facts->architecture_source <= MODEL_FACT_CONFIG ? facts->architecture : NULL;
+    model_vgg_match match;
+    cistern_status st = model_vgg_match_index(s->model->index, wanted, &match, err);
+    if (st == CISTERN_OK)
+        st = nn_net_new(&match, s->model->files, s->model->file_count, &s->net, err);
+    return st == CISTERN_OK
+               ? st
+               : base_frame(err, st, "%s cannot be run", cistern_version_reference(s->model->version));
+}
+
+static cistern_status session_open(cistern_session *s, const cistern_session_options *o, cistern_error *err)
+{
+    nn_session_options options = NN_SESSION_OPTIONS_INIT;
+    cistern_status st = bind_net(s, err);
+    if (st != CISTERN_OK)
+        return st;
+    s->preprocess = s->model->version->facts.preprocess;
+    if (o && (o->height || o->width)) {
+        s->preprocess.height = o->height ? o->height : s->preprocess.height;
+        s->preprocess.width = o->width ? o->width : s->preprocess.width;
+    }
+    options.max_batch = o && o->max_batch ? o->max_batch : 1;
+    options.height = s->preprocess.height;
+    options.width = s->preprocess.width;
+    options.isa = s->model->context->isa;
+    st = api_pool(s->model->context, &options.pool, err);
+    return st == CISTERN_OK ? nn_session_new(s->net, &options, NULL, &s->session, err) : st;
+}
+
+cistern_status cistern_session_new(cistern_model *model, const cistern_session_options *options,
+                                   cistern_session **out, cistern_error *err)
+{
+    cistern_session *s = NULL;
+    cistern_status st = base_calloc(1, sizeof *s, &s, err);
+    if (st != CISTERN_OK)
+        return st;
+    s->model = cistern_model_ref(model);
+    st = session_open(s, options, err);
+    if (st != CISTERN_OK) {
+        cistern_session_free(s);
+        return st;
+    }
+    *out = s;
+    return CISTERN_OK;
+}
+
+void cistern_session_free(cistern_session *s)
+{
+    if (!s)
+        return;
+    nn_session_free(s->session);
+    nn_net_free(s->net);
+    cistern_model_free(s->model);
+    free(s);
+}
+
+uint32_t cistern_session_classes(const cistern_session *s)
+{
+    return (uint32_t)nn_net_classes(s->net);
+}
+
+uint32_t cistern_session_height(const cistern_session *s)
+{
+    return s->preprocess.height;
+}
+
+uint32_t cistern_session_width(const cistern_session *s)
+{
+    return s->preprocess.width;
+}
+
+cistern_status cistern_session_run(cistern_session *s, const float *x, uint32_t n, float *out,
+                                   cistern_cancel *cancel, cistern_error *err)
+{
+    return nn_session_run(s->session, x, n, out, cancel ? &cancel->token : NULL, err);
+}
+
+cistern_status cistern_session_preprocess(const cistern_session *s, const cistern_image *picture, float *out,
+                                          cistern_error *err)
+{
+    return image_preprocess(&picture->picture, &s->preprocess, out, err);
+}
+
+void cistern_softmax(const float *logits, uint32_t n, uint32_t classes, float *out)
+{
+    nn_softmax(logits, n, classes, out);
+}
+
+/* Whether a ranks before b: larger first, NaN last, equal ones by lower class. */
+static bool before(const float *logits, uint32_t a, uint32_t b)
+{
+    if (isnan(logits[a]) || isnan(logits[b]))
+        return !isnan(logits[a]) || (isnan(logits[b]) && a < b);
+    return logits[a] > logits[b] || (logits[a] == logits[b] && a < b);
+}
+
+uint32_t cistern_top(const float *logits, uint32_t classes, uint32_t k, cistern_prediction *out)
+{
+    double sum = 0, most = -INFINITY;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < classes; i++) {
+        uint32_t at = count < k ? count : k;
+        most = logits[i] > most ? (double)logits[i] : most;
+        while (at > 0 && before(logits, i, out[at - 1].class_index))
+            at--;
+        if (at == k)
+            continue;
+        count += count < k;
+        for (uint32_t j = count - 1; j > at; j--)
+            out[j] = out[j - 1];
+        out[at].class_index = i;
+    }
+    for (uint32_t i = 0; i < classes; i++)
+        sum += exp((double)logits[i] - most);
+    for (uint32_t i = 0; i < count; i++) {
+        out[i].logit = logits[out[i].class_index];
+        out[i].probability = (float)(exp((double)out[i].logit - most) / sum);
+    }
+    return count;
+}

@@ -1,0 +1,98 @@
+/* What the opaque types of include/cistern are made of. */
+#ifndef API_TYPES_H
+#define API_TYPES_H
+
+#include <cistern/cistern.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include "base_map.h"
+#include "base_pool.h"
+#include "base_thread.h"
+#include "catalog_list.h"
+#include "image_rgb.h"
+#include "ingest_read.h"
+#include "model_facts.h"
+#include "nn_net.h"
+#include "nn_session.h"
+#include "tiers_chain.h"
+
+struct cistern_cancel {
+    base_cancel token;
+};
+
+struct cistern {
+    tiers *chain;
+    char *import_program; /* NULL: beside the library */
+    unsigned threads;
+    nn_isa isa; /* resolved: never AUTO */
+    cistern_log_fn log_fn;
+    void *log_user;
+    base_log log;         /* forwards to log_fn */
+    pthread_mutex_t lock; /* guards pool */
+    base_pool *pool;      /* made by the first session */
+};
+
+struct cistern_version {
+    catalog_version v;
+    model_facts facts;
+    char kind[64];
+    char reference[CATALOG_REFERENCE_TEXT_MAX];
+    char (*aliases)[CATALOG_TAG_MAX + 1];
+    size_t alias_count;
+    bool here;
+    char note[256];
+    char *path; /* of a file that is in no store; else NULL */
+};
+
+struct cistern_image {
+    image picture;
+};
+
+struct cistern_model {
+    atomic_uint owners;
+    cistern *context;
+    cistern_version *version;
+    model_index *index;
+    base_map *files; /* version->v.file_count of them */
+    size_t file_count;
+};
+
+struct cistern_session {
+    cistern_model *model;
+    nn_net *net;
+    nn_session *session;
+    model_preprocess preprocess;
+};
+
+/** The call's token, progress and log as the rooms take them; `forward` must live as long as `out`. */
+typedef struct api_forward {
+    const cistern_call *call;
+} api_forward;
+void api_run_init(const cistern *c, const cistern_call *call, api_forward *forward, base_run *out);
+
+/** The context's pool, made at the first call. */
+cistern_status api_pool(cistern *c, base_pool **out, cistern_error *err) CISTERN_MUST_CHECK;
+
+/** Declared facts from the flags of a call. @param out  initialised by the call. */
+cistern_status api_declared_facts(const cistern_pull_options *options, model_facts *out,
+                                  cistern_error *err) CISTERN_MUST_CHECK;
+
+/** Read the index of open files through the import program. */
+cistern_status api_import(const cistern *c, const ingest_file *files, size_t count, const base_run *run,
+                          model_index **out, cistern_error *err) CISTERN_MUST_CHECK;
+
+/**
+ * Complete facts with what binding finds: architecture (or "unknown", with a warning), classes, the family's preset.
+ * @retval UNREADABLE  it is no VGG, and the user had said which one it is.
+ */
+cistern_status api_complete_facts(const cistern *c, const model_index *index, model_facts *facts,
+                                  cistern_error *err) CISTERN_MUST_CHECK;
+
+/** Wrap a version (taken: *v is left initialised). @param index  NULL: the kind is looked up in the store. */
+cistern_status api_version_new(cistern *c, catalog_version *v, const model_index *index,
+                               cistern_version **out, cistern_error *err) CISTERN_MUST_CHECK;
+/** The same for list members: aliases given, kind not looked up. */
+cistern_status api_version_listed(cistern *c, catalog_version *v, const catalog_listing *listing,
+                                  cistern_version **out, cistern_error *err) CISTERN_MUST_CHECK;
+
+#endif

@@ -1,0 +1,180 @@
+/* Looking for a model in the local store, without a request.
+ *
+ *      version of that name and origin (or of that digest, under any name), all blobs here
+ *        ├─ the tag that is asked for, and all declared facts hold ──> a hit
+ *        └─ otherwise ──> its bytes are used for the version that is wanted
+ */
+#include "priv/tiers_fetched.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base_mem.h"
+#include "catalog_list.h"
+#include "store_blob.h"
+#include "tiers_index.h"
+
+static cistern_status blobs_here(const store *s, const catalog_version *v, bool *out, cistern_error *err)
+{
+    bool here = true;
+    for (size_t i = 0; here && i < v->file_count; i++) {
+        base_digest digest;
+        cistern_status st;
+        if (!base_digest_parse(v->files[i].sha256, &digest))
+            return base_fail(err, CISTERN_DAMAGED, "%s:%s: '%s' is not a digest", v->name, v->tag,
+                             v->files[i].sha256);
+        st = store_blob_has(s, &digest, v->files[i].size, &here, err);
+        if (st != CISTERN_OK)
+            return st;
+    }
+    *out = here;
+    return CISTERN_OK;
+}
+
+/* Whether a version is what an expected digest asks for. */
+static bool has_expected_digest(const tiers_fetched *f, const catalog_version *v)
+{
+    char hex[BASE_SHA256_HEX];
+    if (!f->has_expected)
+        return true;
+    base_digest_hex(&f->expected, hex);
+    return v->file_count == 1 && strcmp(v->files[0].sha256, hex) == 0;
+}
+
+typedef struct digest_search {
+    const store *s;
+    const tiers_fetched *f;
+    catalog_version *out;
+    bool found;
+} digest_search;
+
+static cistern_status search_model(void *user, const char *name, cistern_error *err)
+{
+    digest_search *search = user;
+    catalog_listing listing;
+    cistern_status st;
+    if (search->found)
+        return CISTERN_OK;
+    catalog_listing_init(&listing);
+    st = catalog_list(search->s, name, &listing, err);
+    for (size_t i = 0; st == CISTERN_OK && !search->found && i < listing.version_count; i++) {
+        if (!listing.versions[i].removed && has_expected_digest(search->f, &listing.versions[i].version)) {
+            catalog_version_take(&listing.versions[i].version, search->out);
+            search->found = true;
+        }
+    }
+    catalog_listing_clear(&listing);
+    return st;
+}
+
+/* The candidate: by explicit tag, else by origin, else by expected digest under any name. */
+static cistern_status find_candidate(tiers_fetched *f, const store *s, catalog_version *v, bool *out,
+                                     cistern_error *err)
+{
+    const char *origin = origin_address_normalised(f->address);
+    digest_search search = {s, f, v, false};
+    bool found = false;
+    cistern_status st = CISTERN_OK;
+    if (f->name.tag[0])
+        st = catalog_version_read(s, f->name.name, f->name.tag, v, &found, err);
+    if (st == CISTERN_OK && found)
+        st = catalog_origin_matches(s, v, origin, &found, err);
+    if (st == CISTERN_OK && !found)
+        st = catalog_origin_find(s, f->name.name, origin, v, &found, err);
+    if (st == CISTERN_OK && found && !has_expected_digest(f, v))
+        found = false;
+    if (st == CISTERN_OK && !found && f->has_expected) {
+        st = catalog_model_each(s, search_model, &search, err);
+        found = search.found;
+    }
+    *out = st == CISTERN_OK && found && strcmp(v->tag, f->seen) != 0;
+    return st;
+}
+
+static bool is_hit(const tiers_fetched *f, const catalog_version *v, const model_facts *facts)
+{
+    return strcmp(v->name, f->name.name) == 0 && (f->name.tag[0] == 0 || strcmp(v->tag, f->name.tag) == 0) &&
+           model_facts_hold(facts, &f->facts);
+}
+
+void tiers_note_latest(tiers_fetched *f, const char *latest)
+{
+    if (latest[0] && strcmp(latest, f->version.tag) != 0)
+        snprintf(f->note, sizeof f->note, "%s:%s points to version %s", f->version.name, CATALOG_LATEST,
+                 latest);
+}
+
+static cistern_status take_hit(tiers_fetched *f, store *s, catalog_version *v, cistern_error *err)
+{
+    catalog_move move;
+    cistern_status st = CISTERN_OK;
+    if (store_check_write(s, NULL) == CISTERN_OK)
+        (void)!catalog_publish_settle(s, v, NULL,
+                                      NULL); /* what a killed publisher left; a hit is one without it too */
+    catalog_version_take(v, &f->version);
+    f->has_version = true;
+    f->outcome = TIERS_HIT;
+    catalog_move_init(&move);
+    st = catalog_alias_read(s, f->version.name, CATALOG_LATEST, &move, err);
+    if (st == CISTERN_OK)
+        tiers_note_latest(f, move.number ? move.target : "");
+    catalog_move_clear(&move);
+    return st;
+}
+
+/* Use the version's blobs as the files of the one that is wanted. */
+static cistern_status take_bytes(tiers_fetched *f, store *s, const catalog_version *v,
+                                 const model_facts *facts, const base_run *run, cistern_error *err)
+{
+    cistern_status st = tiers_files_make(f, v->file_count, err);
+    for (size_t i = 0; st == CISTERN_OK && i < v->file_count; i++) {
+        tiers_file *file = &f->files[i];
+        file->file.size = v->files[i].size;
+        if (!base_digest_parse(v->files[i].sha256, &file->file.sha256))
+            return base_fail(err, CISTERN_DAMAGED, "'%s' is not a digest", v->files[i].sha256);
+        if (v->files[i].chunks_sha256[0] && !base_digest_parse(v->files[i].chunks_sha256, &file->file.chunks))
+            return base_fail(err, CISTERN_DAMAGED, "'%s' is not a digest", v->files[i].chunks_sha256);
+        st = base_strdup(v->files[i].path, &file->path, err);
+        if (st == CISTERN_OK)
+            st = store_blob_open(s, &file->file, run, &file->fd, NULL, err);
+    }
+    if (st == CISTERN_OK)
+        st = model_facts_merge(&f->facts, facts, err);
+    if (st == CISTERN_OK && tiers_index_get(f->chain, v, &f->index, NULL) != CISTERN_OK)
+        f->index = NULL; /* the caller reads the files again */
+    f->outcome = TIERS_RECORDED;
+    return st;
+}
+
+static cistern_status look_in(tiers_fetched *f, store *s, const base_run *run, cistern_error *err)
+{
+    catalog_version v;
+    model_facts facts;
+    bool found = false;
+    cistern_status st;
+    catalog_version_init(&v);
+    model_facts_init(&facts);
+    st = find_candidate(f, s, &v, &found, err);
+    if (st == CISTERN_OK && found)
+        st = blobs_here(s, &v, &found, err);
+    if (st == CISTERN_OK && found)
+        st = catalog_version_facts(&v, &facts, err);
+    if (st == CISTERN_OK && found && is_hit(f, &v, &facts))
+        st = take_hit(f, s, &v, err);
+    else if (st == CISTERN_OK && found)
+        st = take_bytes(f, s, &v, &facts, run, err);
+    model_facts_clear(&facts);
+    catalog_version_clear(&v);
+    return st;
+}
+
+cistern_status tiers_look(tiers_fetched *f, const base_run *run, cistern_error *err)
+{
+    store *s = NULL;
+    cistern_status st = tiers_local_if_there(f->chain, &s, err);
+    if (st != CISTERN_OK || !s)
+        return st;
+    st = catalog_publish_check(s, f->name.name, f->name.tag[0] ? f->name.tag : NULL, err);
+    return st == CISTERN_OK ? look_in(f, s, run, err) : st;
+}
