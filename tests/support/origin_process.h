@@ -43,11 +43,12 @@ static inline void origin_process_die(const char *what)
     abort();
 }
 
-static inline int origin_process_read_port(FILE *lines, const char *format)
+static inline int origin_process_read_port(FILE *lines, const char *word)
 {
-    char line[64];
+    char line[64], name[32];
     int port = 0;
-    if (fgets(line, sizeof line, lines) == NULL || sscanf(line, format, &port) != 1)
+    if (fgets(line, sizeof line, lines) == NULL || sscanf(line, "%31s %d", name, &port) != 2 ||
+        strcmp(name, word) != 0)
         origin_process_die("the server did not print its ports");
     return port;
 }
@@ -81,8 +82,8 @@ static inline void origin_process_start(origin_process *out, const char *root, c
     FILE *lines = fdopen(back[0], "r");
     if (lines == NULL)
         origin_process_die("fdopen failed");
-    out->port = origin_process_read_port(lines, "port %d");
-    out->control_port = origin_process_read_port(lines, "control %d");
+    out->port = origin_process_read_port(lines, "port");
+    out->control_port = origin_process_read_port(lines, "control");
     fclose(lines);
 }
 
