@@ -1,0 +1,80 @@
+/* The import program: reads weight files that it was handed as descriptors, answers on a socket, ends.
+ *
+ * Started by ingest_child.c only. It maps the files, enters its sandbox, and only then looks at their bytes; so a reader
+ * that is taken over by a hostile file can compute and answer, and nothing else. It prints nothing.
+ * Exit status: 0 if it answered, 1 if it could not even do that, 2 if it was started in another way.
+ */
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include "base_close.h"
+#include "base_map.h"
+#include "base_mem.h"
+#include "formats_read.h"
+#include "priv/ingest_answer.h"
+#include "priv/ingest_sandbox.h"
+
+static cistern_status map_files(char *const *paths, size_t count, formats_file *files, cistern_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        base_map map;
+        cistern_status st = base_map_fd(INGEST_FILES_FD + (int)i, &map, err);
+        if (st)
+            return base_frame(err, st, "%s", paths[i]);
+        files[i] = (formats_file){.path = paths[i], .data = map.data, .size = map.size};
+        if (map.size) /* headers here and there: what lies between them need not be read ahead */
+            (void)posix_madvise((void *)(uintptr_t)map.data, map.size, POSIX_MADV_RANDOM);
+    }
+    return CISTERN_OK;
+}
+
+static bool send_all(const base_buf *answer)
+{
+    size_t done = 0;
+
+    while (done < answer->len) {
+        ssize_t n = write(INGEST_ANSWER_FD, answer->data + done, answer->len - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        done += (size_t)n;
+    }
+    return true;
+}
+
+/* Everything between the descriptors and the answer's bytes. */
+static cistern_status read_files(char *const *paths, size_t count, base_buf *answer, cistern_error *err)
+{
+    static const ingest_sandbox sandbox = {INGEST_DATA_MAX, INGEST_CPU_SECONDS, INGEST_ANSWER_FD};
+    formats_file *files = NULL;
+    model_index *index = NULL;
+    cistern_status st;
+
+    if ((st = base_calloc(count, sizeof *files, &files, err)) || (st = map_files(paths, count, files, err)) ||
+        (st = ingest_sandbox_enter(&sandbox, err)) || (st = formats_read(files, count, &index, err)))
+        goto out;
+    st = ingest_answer_put_index(index, answer, err);
+out:
+    model_index_free(index);
+    free(files);
+    return st;
+}
+
+int main(int argc, char **argv)
+{
+    cistern_error err = CISTERN_ERROR_INIT;
+    base_buf answer;
+
+    if (argc < 2 || argc - 1 > MODEL_FILES_MAX)
+        _exit(2);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    base_close_from(INGEST_FILES_FD + argc - 1);
+    base_buf_init(&answer, INGEST_ANSWER_MAX);
+    if (read_files(argv + 1, (size_t)argc - 1, &answer, &err) != CISTERN_OK) {
+        base_buf_clear(&answer);
+        if (ingest_answer_put_error(&err, &answer, NULL) != CISTERN_OK)
+            _exit(1);
+    }
+    _exit(send_all(&answer) ? 0 : 1); /* not exit: nothing is left to do that the sandbox would allow */
+}

@@ -1,0 +1,101 @@
+/* Entering the sandbox: resource limits, no new privileges, a filter of system calls.
+ *
+ * Invariants
+ *  1. Files are mapped before: the filter has no open, no stat, no read, and no mmap of descriptors.
+ *  2. The filter is an allow-list; what is not on it kills the whole process.
+ */
+#include "priv/ingest_sandbox.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#if !defined(CISTERN_SANITIZED)
+#include <seccomp.h>
+#endif
+
+#define MAP_OF_NO_FILE 0x20 /* MAP_ANONYMOUS, which POSIX does not name; Linux, x86-64 and aarch64 */
+
+static cistern_status set_limit(int which, rlim_t value, const char *what, cistern_error *err)
+{
+    struct rlimit limit = {value, value};
+
+    if (setrlimit((__rlimit_resource_t)which, &limit) != 0)
+        return base_fail_errno(err, errno, "cannot limit the import program's %s", what);
+    return CISTERN_OK;
+}
+
+static cistern_status set_limits(const ingest_sandbox *sandbox, cistern_error *err)
+{
+    cistern_status st;
+
+    if ((st = set_limit(RLIMIT_CPU, sandbox->cpu_seconds, "processor time", err)) ||
+        (st = set_limit(RLIMIT_NOFILE, 0, "descriptors", err)) ||
+        (st = set_limit(RLIMIT_FSIZE, 0, "files", err)) ||
+        (st = set_limit(RLIMIT_CORE, 0, "core dumps", err)))
+        return st;
+#if !defined(CISTERN_SANITIZED)
+    return set_limit(RLIMIT_DATA, sandbox->data_max, "memory", err);
+#else
+    return CISTERN_OK;
+#endif
+}
+
+#if !defined(CISTERN_SANITIZED)
+static int allow_plain(scmp_filter_ctx filter)
+{
+    static const int plain[] = {SCMP_SYS(exit_group),  SCMP_SYS(exit), SCMP_SYS(munmap),
+                                SCMP_SYS(mremap),      SCMP_SYS(brk),  SCMP_SYS(madvise),
+                                SCMP_SYS(rt_sigreturn)};
+    int e = 0;
+
+    for (size_t i = 0; i < sizeof plain / sizeof plain[0] && !e; i++)
+        e = seccomp_rule_add(filter, SCMP_ACT_ALLOW, plain[i], 0);
+    return e;
+}
+
+static int fill_filter(scmp_filter_ctx filter, int write_fd)
+{
+    int e = allow_plain(filter);
+
+    if (!e)
+        e = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(write), 1,
+                             SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)write_fd));
+    if (!e)
+        e = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2,
+                             SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
+                             SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_OF_NO_FILE, MAP_OF_NO_FILE));
+    return e;
+}
+
+static cistern_status load_filter(int write_fd, cistern_error *err)
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+
+    if (!filter)
+        return base_fail_memory(err, 0);
+    int e = fill_filter(filter, write_fd);
+    if (!e)
+        e = seccomp_load(filter);
+    if (e)
+        (void)base_fail_errno(err, -e, "cannot filter the import program's system calls");
+    else
+        return CISTERN_OK; /* the filter's own memory stays: freeing it may need what is forbidden now */
+    seccomp_release(filter);
+    return CISTERN_UNEXPECTED;
+}
+#endif
+
+cistern_status ingest_sandbox_enter(const ingest_sandbox *sandbox, cistern_error *err)
+{
+    cistern_status st = set_limits(sandbox, err);
+
+    if (st)
+        return st;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+        return base_fail_errno(err, errno, "cannot give up privileges");
+#if !defined(CISTERN_SANITIZED)
+    st = load_filter(sandbox->write_fd, err);
+#endif
+    return st;
+}
