@@ -1,0 +1,222 @@
+/* Facts: where they come from, which wins, and their stored form. */
+#include "base_json.h"
+#include "cistern_test.h"
+#include "model_facts.h"
+
+static const char config[] =
+    "{\"architecture\":\"vgg11_bn.digits\",\"num_classes\":3,\"label_names\":[\"zero\",\"one\",\"two\"],"
+    "\"pretrained_cfg\":{\"input_size\":[3,32,32],\"mean\":[0.5,0.25,0.125],\"std\":[0.5,0.3,0.1],"
+    "\"interpolation\":\"bilinear\",\"crop_pct\":0.875}}";
+
+static model_facts from_config(const char *text)
+{
+    model_facts facts;
+    bool used = false;
+    cistern_error err = CISTERN_ERROR_INIT;
+    model_facts_init(&facts);
+    assert_int_equal(model_facts_from_config(&facts, text, strlen(text), &used, &err), CISTERN_OK);
+    assert_true(used);
+    return facts;
+}
+
+static void a_config_in_timms_schema_is_read(void **state)
+{
+    model_facts facts = from_config(config);
+    (void)state;
+    assert_string_equal(facts.architecture, "vgg11_bn");
+    assert_int_equal(facts.architecture_source, MODEL_FACT_CONFIG);
+    assert_int_equal(facts.preprocess.height, 32);
+    assert_int_equal(facts.preprocess.resize_short, 36); /* floor(32 / 0.875) */
+    assert_int_equal(facts.preprocess.interpolation, MODEL_BILINEAR);
+    assert_true(facts.preprocess.mean[1] == 0.25f && facts.preprocess.std[1] == 0.3f);
+    assert_int_equal(facts.classes, 3);
+    assert_string_equal(facts.labels[2], "two");
+    model_facts_clear(&facts);
+}
+
+static void a_flat_config_is_read_and_other_json_is_none(void **state)
+{
+    static const char *const none[] = {"",           "{}",     "[]",           "{\"model_type\":\"bert\"}",
+                                       "{\"mean\":", "<html>", "{\"mean\":1}x"};
+    model_facts facts =
+        from_config("{\"mean\":[0,0,0],\"std\":[1,1,1],\"input_size\":[3,64,64],\"crop_pct\":1}");
+    bool used = true;
+    (void)state;
+    assert_int_equal(facts.preprocess.resize_short, 64);
+    assert_int_equal(facts.preprocess.interpolation, MODEL_BICUBIC); /* timm's default */
+    model_facts_clear(&facts);
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+        used = true;
+        assert_int_equal(model_facts_from_config(&facts, none[i], strlen(none[i]), &used, NULL), CISTERN_OK);
+        assert_false(used);
+    }
+    model_facts_clear(&facts);
+}
+
+static void a_wrong_field_is_named(void **state)
+{
+    static const char *const bad[][2] = {
+        {"{\"mean\":[0,0]}", "'mean'"},
+        {"{\"mean\":[0,0,\"x\"]}", "'mean'"},
+        {"{\"mean\":[0,0,0],\"std\":[1,0,1]}", "'std'"},
+        {"{\"mean\":[0,0,0],\"input_size\":[1,32,32]}", "'input_size'"},
+        {"{\"mean\":[0,0,0],\"input_size\":[3,31,31]}", "'input_size'"},
+        {"{\"mean\":[0,0,0],\"input_size\":[3,32,64]}", "'input_size'"},
+        {"{\"mean\":[0,0,0],\"input_size\":[3,1000000000000,1000000000000]}", "'input_size'"},
+        {"{\"mean\":[0,0,0],\"crop_pct\":0}", "'crop_pct'"},
+        {"{\"mean\":[0,0,0],\"crop_pct\":\"1\"}", "'crop_pct'"},
+        {"{\"mean\":[0,0,0],\"interpolation\":\"random\"}", "'interpolation'"},
+        {"{\"architecture\":7}", "'architecture'"},
+        {"{\"architecture\":\"vgg16\",\"num_classes\":0}", "'num_classes'"},
+        {"{\"architecture\":\"vgg16\",\"num_classes\":2,\"label_names\":[\"a\"]}",
+         "1 label_names for 2 classes"},
+        {"{\"architecture\":\"vgg16\",\"label_names\":[1]}", "label 0"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        model_facts facts;
+        cistern_error err = CISTERN_ERROR_INIT;
+        bool used = false;
+        model_facts_init(&facts);
+        assert_int_equal(model_facts_from_config(&facts, bad[i][0], strlen(bad[i][0]), &used, &err),
+                         CISTERN_USAGE);
+        if (!strstr(err.text, bad[i][1]))
+            fail_msg("%s: %s", bad[i][0], err.text);
+        model_facts_clear(&facts);
+    }
+}
+
+static void a_flag_wins_over_a_config_whichever_comes_first(void **state)
+{
+    for (int first = 0; first < 2; first++) {
+        model_facts facts;
+        bool used;
+        (void)state;
+        model_facts_init(&facts);
+        if (first)
+            assert_int_equal(model_facts_set_preset(&facts, "torchvision", MODEL_FACT_FLAG, NULL),
+                             CISTERN_OK);
+        assert_int_equal(model_facts_from_config(&facts, config, strlen(config), &used, NULL), CISTERN_OK);
+        if (!first)
+            assert_int_equal(model_facts_set_preset(&facts, "torchvision", MODEL_FACT_FLAG, NULL),
+                             CISTERN_OK);
+        assert_int_equal(facts.preprocess.height, 224);
+        assert_string_equal(facts.architecture, "vgg11_bn");
+        model_facts_clear(&facts);
+    }
+}
+
+static void without_facts_it_is_torchvisions_preset_and_labels_only_for_1000_classes(void **state)
+{
+    model_facts facts;
+    (void)state;
+    model_facts_init(&facts);
+    assert_int_equal(model_facts_complete(&facts, "vgg16", 1000, MODEL_FAMILY_TORCH, NULL), CISTERN_OK);
+    assert_string_equal(facts.preset, "torchvision");
+    assert_string_equal(facts.labels[281], "tabby");
+    assert_int_equal(facts.preprocess.resize_short, 256);
+    model_facts_clear(&facts);
+    assert_int_equal(model_facts_complete(&facts, "vgg16", 10, MODEL_FAMILY_TORCH, NULL), CISTERN_OK);
+    assert_null(facts.labels);
+    assert_int_equal(facts.classes, 10);
+    model_facts_clear(&facts);
+}
+
+static void labels_that_do_not_number_the_classes_are_refused(void **state)
+{
+    model_facts facts = from_config(config);
+    cistern_error err = CISTERN_ERROR_INIT;
+    (void)state;
+    assert_int_equal(model_facts_complete(&facts, "vgg11_bn", 10, MODEL_FAMILY_TORCH, &err), CISTERN_USAGE);
+    assert_string_equal(err.text, "3 labels (config.json) for a model of 10 classes");
+    model_facts_clear(&facts);
+}
+
+static void labels_come_as_lines_or_as_json(void **state)
+{
+    static const char *const texts[] = {"cat\ndog\n", "cat\r\ndog", "[\"cat\",\"dog\"]", "cat\ndog\n\n\n"};
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        model_facts facts;
+        model_facts_init(&facts);
+        assert_int_equal(model_facts_set_labels(&facts, texts[i], strlen(texts[i]), MODEL_FACT_FLAG, NULL),
+                         CISTERN_OK);
+        assert_int_equal(facts.classes, 2);
+        assert_string_equal(facts.labels[0], "cat");
+        assert_string_equal(facts.labels[1], "dog");
+        model_facts_clear(&facts);
+        assert_int_equal(model_facts_set_labels(&facts, "", 0, MODEL_FACT_FLAG, NULL), CISTERN_USAGE);
+        assert_int_equal(model_facts_set_labels(&facts, "[1]", 3, MODEL_FACT_FLAG, NULL), CISTERN_USAGE);
+        assert_int_equal(model_facts_set_labels(&facts, "\xff", 1, MODEL_FACT_FLAG, NULL), CISTERN_USAGE);
+    }
+}
+
+static void stored_facts_read_back_equal(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        model_facts facts, back;
+        json_t *object = NULL;
+        base_buf text;
+        model_facts_init(&facts);
+        if (i == 0)
+            facts = from_config(config);
+        assert_int_equal(
+            model_facts_complete(&facts, "vgg11_bn", i == 0 ? 3 : 1000, MODEL_FAMILY_TORCH, NULL),
+            CISTERN_OK);
+        assert_int_equal(model_facts_to_json(&facts, &object, NULL), CISTERN_OK);
+        base_buf_init(&text, 1 << 20);
+        assert_int_equal(base_json_write(object, &text, NULL), CISTERN_OK); /* canonical types only */
+        assert_int_equal(model_facts_from_json(&back, object, NULL), CISTERN_OK);
+        assert_true(model_facts_equal(&facts, &back));
+        assert_true(model_facts_hold(&back, &facts));
+        assert_int_equal(back.preprocess_source, facts.preprocess_source);
+        assert_int_equal(back.labels_source, facts.labels_source);
+        assert_string_equal(back.label_set, facts.label_set);
+        if (i == 1)
+            assert_null(strstr(text.data, "tabby")); /* a built-in set is stored by name */
+        base_buf_clear(&text);
+        json_decref(object);
+        model_facts_clear(&facts);
+        model_facts_clear(&back);
+    }
+}
+
+static void hostile_stored_facts_are_damage(void **state)
+{
+    static const char *const bad[] = {
+        "{\"classes\":70000}",
+        "{\"classes\":\"3\"}",
+        "{\"classes\":3,\"labels\":{\"set\":\"x\",\"list\":[\"a\"]}}",
+        "{\"preprocess\":{\"height\":0}}",
+        "{\"architecture\":{\"value\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}}",
+        "{\"architecture\":{}}",
+        "{\"classes\":3,\"labels\":{\"set\":\"imagenet-1k\"}}"};
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        json_t *object = json_loads(bad[i], 0, NULL);
+        model_facts facts;
+        cistern_status st;
+        assert_non_null(object);
+        st = model_facts_from_json(&facts, object, NULL);
+        if (st == CISTERN_OK)
+            fail_msg("taken: %s", bad[i]);
+        json_decref(object);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_config_in_timms_schema_is_read),
+        cmocka_unit_test(a_flat_config_is_read_and_other_json_is_none),
+        cmocka_unit_test(a_wrong_field_is_named),
+        cmocka_unit_test(a_flag_wins_over_a_config_whichever_comes_first),
+        cmocka_unit_test(without_facts_it_is_torchvisions_preset_and_labels_only_for_1000_classes),
+        cmocka_unit_test(labels_that_do_not_number_the_classes_are_refused),
+        cmocka_unit_test(labels_come_as_lines_or_as_json),
+        cmocka_unit_test(stored_facts_read_back_equal),
+        cmocka_unit_test(hostile_stored_facts_are_damage),
+    };
+    return cmocka_run_group_tests_name("model_facts", tests, NULL, NULL);
+}
