@@ -110,6 +110,11 @@ void cistern_free(cistern *c)
     free(c);
 }
 
+const char *cistern_library_version(void)
+{
+    return CISTERN_VERSION_TEXT;
+}
+
 const char *cistern_isa(const cistern *c)
 {
     return nn_isa_text(c->isa);
