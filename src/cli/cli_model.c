@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define PATH_BYTES 8192 /* longer than PATH_MAX */
 
@@ -12,38 +11,6 @@ static cistern_status usage(cistern_error *err, const char *text)
     err->status = CISTERN_USAGE;
     snprintf(err->text, sizeof err->text, "%s", text);
     return CISTERN_USAGE;
-}
-
-static bool has_suffix(const char *text)
-{
-    static const char *const suffixes[] = {".pth",   ".pt", ".bin",  ".ckpt", ".safetensors", ".h5",
-                                           ".keras", ".pb", ".onnx", ".npz",  ".caffemodel"};
-    size_t n = strlen(text);
-    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
-        size_t m = strlen(suffixes[i]);
-        if (n > m && strcmp(text + n - m, suffixes[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
-static bool begins_as_path(const char *text)
-{
-    return text[0] == '/' || text[0] == '~' || strncmp(text, "./", 2) == 0 || strncmp(text, "../", 3) == 0;
-}
-
-static bool is_file(const char *text)
-{
-    struct stat info;
-    return stat(text, &info) == 0 && !S_ISDIR(info.st_mode);
-}
-
-static bool is_in_store(cistern *context, const char *text)
-{
-    cistern_version *version = NULL;
-    bool is = cistern_resolve(context, text, &version, NULL) == CISTERN_OK;
-    cistern_version_free(version);
-    return is;
 }
 
 /* A "~/" that the shell has not expanded, as in MODEL=~/x inside quotes. */
@@ -55,26 +22,6 @@ static const char *expand_home(const char *text, char *out, size_t size)
     return out;
 }
 
-/* Whether the text is a path. @retval CISTERN_USAGE it is both. */
-static cistern_status decide(cistern *context, const char *text, bool *out_path, cistern_error *err)
-{
-    char message[CISTERN_ERROR_TEXT_MAX];
-    if (begins_as_path(text) || !has_suffix(text)) {
-        *out_path = begins_as_path(text);
-        return CISTERN_OK;
-    }
-    bool file = is_file(text), stored = is_in_store(context, text);
-    if (file && stored) {
-        snprintf(message, sizeof message,
-                 "'%.300s' is a file here and a model of the store; write ./%.300s for the file or "
-                 "%.300s:latest for the model",
-                 text, text, text);
-        return usage(err, message);
-    }
-    *out_path = file || !stored;
-    return CISTERN_OK;
-}
-
 static bool declares_facts(const cistern_pull_options *o)
 {
     return o && (o->architecture || o->preprocess || o->labels || o->config);
@@ -84,11 +31,11 @@ cistern_status cli_model_open(cli *c, const char *text, const cistern_pull_optio
                               cistern_model **out, cistern_error *err)
 {
     char home[PATH_BYTES];
-    bool path = false;
+    int path = 0;
     cistern *context;
     cistern_status status = cli_context(c, &context, err);
     if (status == CISTERN_OK)
-        status = decide(context, text, &path, err);
+        status = cistern_argument_is_path(context, text, &path, err);
     if (status == CISTERN_OK && !path && declares_facts(declared))
         status = usage(
             err,

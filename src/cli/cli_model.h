@@ -1,9 +1,6 @@
 /* MODEL on the command line: a reference into the store, or the path of a weight file.
- *
- *     begins with / ./ ../ or ~                       a path
- *     names an existing file, ends in a known suffix  a path; if it is a model of the store as well: usage, naming both
- *     else                                            a reference; one that is unknown but ends in a known suffix was
- *                                                     meant as a path, and the message says so
+ * Which of the two is the library's rule (cistern_argument_is_path): what begins with / ./ ../ or ~, or names an existing
+ * file and ends in a known suffix, is a path.
  */
 #ifndef CLI_MODEL_H
 #define CLI_MODEL_H
