@@ -15,6 +15,12 @@
 #include <stdarg.h>
 #include <string.h>
 
+/* Here they are defined, not called. */
+#undef base_fail
+#undef base_fail_at
+#undef base_fail_errno
+#undef base_fail_memory
+
 #define TAIL_MAX 96 /* bytes: longer than any text of the C library for an errno */
 
 const char *cistern_status_name(cistern_status status)

@@ -29,6 +29,18 @@ cistern_status base_fail_errno(cistern_error *err, int os_errno, const char *fmt
 /** Out of memory; needs none itself. */
 cistern_status base_fail_memory(cistern_error *err, size_t bytes);
 
+/* A failure is never OK; the compiler is told, or it would warn of results that are untouched on failure only. */
+static inline cistern_status base_failed(cistern_status status)
+{
+    if (status == CISTERN_OK)
+        __builtin_unreachable();
+    return status;
+}
+#define base_fail(...)        base_failed(base_fail(__VA_ARGS__))
+#define base_fail_at(...)     base_failed(base_fail_at(__VA_ARGS__))
+#define base_fail_errno(...)  base_failed(base_fail_errno(__VA_ARGS__))
+#define base_fail_memory(...) base_failed(base_fail_memory(__VA_ARGS__))
+
 /** Add a context frame to an error that is being passed up; returns its status unchanged. */
 cistern_status base_frame(cistern_error *err, cistern_status status, const char *fmt, ...)
     CISTERN_PRINTF(3, 4);

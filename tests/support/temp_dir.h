@@ -45,7 +45,8 @@ static inline void temp_dir_empty(int dir)
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
         if (fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode)) {
-            fchmodat(dir, entry->d_name, 0700, 0);
+            if (fchmodat(dir, entry->d_name, 0700, 0) != 0)
+                perror(entry->d_name);
             int below = openat(dir, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
             if (below >= 0)
                 temp_dir_empty(below);
@@ -62,7 +63,8 @@ static inline void temp_dir_empty(int dir)
 
 static inline void temp_dir_remove(temp_dir *t)
 {
-    chmod(t->path, 0700);
+    if (chmod(t->path, 0700) != 0)
+        perror(t->path);
     int dir = open(t->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir >= 0)
         temp_dir_empty(dir);
