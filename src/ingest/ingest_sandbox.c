@@ -44,8 +44,7 @@ static cistern_status set_limits(const ingest_sandbox *sandbox, cistern_error *e
 #if !defined(CISTERN_SANITIZED)
 static int allow_plain(scmp_filter_ctx filter)
 {
-    /* sysinfo: the C library's qsort asks for the size of memory before it allocates. */
-    static const int plain[] = {SCMP_SYS(exit_group),  SCMP_SYS(exit), SCMP_SYS(munmap), SCMP_SYS(sysinfo),
+    static const int plain[] = {SCMP_SYS(exit_group),  SCMP_SYS(exit), SCMP_SYS(munmap),
                                 SCMP_SYS(mremap),      SCMP_SYS(brk),  SCMP_SYS(madvise),
                                 SCMP_SYS(rt_sigreturn),
                                 SCMP_SYS(sysinfo)}; /* the C library's qsort asks how much memory there is */
