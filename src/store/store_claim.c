@@ -1,0 +1,275 @@
+/* Claims and what lies beside them; see priv/store_claim.h. */
+#include "priv/store_claim.h"
+#include "priv/store_bytes.h"
+#include "base_json.h"
+#include "base_mem.h"
+#include <fcntl.h>
+
+#define CLAIM_SIZE   2048u
+#define OWNER_MAX    1024u
+#define BEAT_AT      1024u
+#define BEAT_SIZE    32u
+#define OUTCOME_AT   1056u
+#define OUTCOME_HEAD 16u
+#define OUTCOME_SIZE (CLAIM_SIZE - OUTCOME_AT)
+#define NUMBER_MAX   99999999u /* of claims of one key */
+
+void store_claim_dir(const base_digest *key, char out[STORE_NAME_MAX])
+{
+    char hex[BASE_SHA256_HEX];
+    base_digest_hex(key, hex);
+    snprintf(out, STORE_NAME_MAX, "partial/%s", hex);
+}
+
+void store_claim_path(const base_digest *key, uint64_t number, const char *suffix, char out[STORE_NAME_MAX])
+{
+    char hex[BASE_SHA256_HEX];
+    base_digest_hex(key, hex);
+    snprintf(out, STORE_NAME_MAX, "partial/%s/%llu.%s", hex, (unsigned long long)number, suffix);
+}
+
+static cistern_status encode_owner(uint8_t block[CLAIM_SIZE], cistern_error *err)
+{
+    base_process self;
+    base_buf text;
+    char who[128], since[24];
+    base_process_self(&self);
+    base_who(who, sizeof who);
+    base_time_text(since);
+    json_t *owner = json_pack("{s:s, s:s, s:I, s:I, s:I, s:s, s:s}", "machine_id", self.machine_id, "boot_id",
+                              self.boot_id, "pid_ns", (json_int_t)self.pid_ns, "pid", (json_int_t)self.pid,
+                              "start_time", (json_int_t)self.start_time, "who", who, "since", since);
+    if (!owner)
+        return base_fail_memory(err, OWNER_MAX);
+    base_buf_init(&text, OWNER_MAX - 1);
+    cistern_status status = base_json_write(owner, &text, err);
+    if (status == CISTERN_OK)
+        memcpy(block, text.data, text.len);
+    json_decref(owner);
+    base_buf_clear(&text);
+    return status;
+}
+
+static void copy_text(char *out, size_t size, const json_t *object, const char *key)
+{
+    const char *text = base_json_peek_string(object, key);
+    snprintf(out, size, "%s", text ? text : "");
+}
+
+static bool copy_number(const json_t *object, const char *key, uint64_t *out)
+{
+    return base_json_u64(object, key, "claim", out, NULL) == CISTERN_OK;
+}
+
+/* An owner that cannot be read is all empty, which proves nothing. */
+static void read_owner(int fd, base_process *out)
+{
+    char text[OWNER_MAX + 1];
+    json_t *owner = NULL;
+    base_process found = {0};
+    *out = found;
+    if (base_pread_full(fd, text, OWNER_MAX, 0, NULL) != CISTERN_OK)
+        return;
+    text[OWNER_MAX] = '\0';
+    if (base_json_parse(text, strlen(text), BASE_JSON_STRICT, "claim", &owner, NULL) != CISTERN_OK)
+        return;
+    copy_text(found.machine_id, sizeof found.machine_id, owner, "machine_id");
+    copy_text(found.boot_id, sizeof found.boot_id, owner, "boot_id");
+    if (copy_number(owner, "pid_ns", &found.pid_ns) && copy_number(owner, "pid", &found.pid) &&
+        copy_number(owner, "start_time", &found.start_time))
+        *out = found;
+    json_decref(owner);
+}
+
+/* The complete claim under a name that nobody else knows. */
+static cistern_status write_temporary(store *s, const base_digest *key, char path[STORE_NAME_MAX],
+                                      int *out_fd, cistern_error *err)
+{
+    uint8_t block[CLAIM_SIZE] = {0};
+    char random[33], dir[STORE_NAME_MAX];
+    cistern_status status = encode_owner(block, err);
+    if (status == CISTERN_OK)
+        status = base_random_hex(16, random, err);
+    if (status != CISTERN_OK)
+        return status;
+    store_claim_dir(key, dir);
+    status = base_mkdirs(s->root, dir, &s->modes, err);
+    if (status != CISTERN_OK)
+        return status;
+    snprintf(path, STORE_NAME_MAX, "%.100s/.tmp-%s", dir, random);
+    status = base_create_beneath(s->root, path, s->modes.work, out_fd, err);
+    if (status != CISTERN_OK)
+        return status;
+    status = base_pwrite_full(*out_fd, block, sizeof block, 0, err);
+    if (status == CISTERN_OK)
+        return status;
+    cistern_status ignored = base_unlink_beneath(s->root, path, NULL);
+    (void)ignored; /* the first failure is the one to tell */
+    close(*out_fd);
+    return status;
+}
+
+cistern_status store_claim_create(store *s, const base_digest *key, uint64_t number, store_claim *out,
+                                  bool *out_created, cistern_error *err)
+{
+    char temporary[STORE_NAME_MAX], path[STORE_NAME_MAX];
+    int fd;
+    if (number > NUMBER_MAX)
+        return base_fail(err, CISTERN_UNEXPECTED, "too many claims of one key; remove '%s/partial'", s->path);
+    cistern_status status = write_temporary(s, key, temporary, &fd, err);
+    if (status != CISTERN_OK)
+        return status;
+    store_claim_path(key, number, "claim", path);
+    status = base_publish_link(s->root, temporary, path, &s->modes, out_created, err);
+    cistern_status ignored = base_unlink_beneath(s->root, temporary, NULL);
+    (void)ignored; /* a name that no reader looks at */
+    if (status != CISTERN_OK || !*out_created) {
+        close(fd);
+        return status;
+    }
+    *out = (store_claim){.fd = fd, .number = number};
+    base_process_self(&out->owner);
+    store_fault(s, "claim_created");
+    return CISTERN_OK;
+}
+
+cistern_status store_claim_open(const store *s, const base_digest *key, uint64_t number, store_claim *out,
+                                cistern_error *err)
+{
+    char path[STORE_NAME_MAX];
+    int fd;
+    store_claim_path(key, number, "claim", path);
+    cistern_status status = base_open_beneath(s->root, path, O_RDONLY, &fd, err);
+    if (status != CISTERN_OK)
+        return status;
+    *out = (store_claim){.fd = fd, .number = number};
+    read_owner(fd, &out->owner);
+    return CISTERN_OK;
+}
+
+void store_claim_close(store_claim *claim)
+{
+    if (claim->fd >= 0)
+        close(claim->fd);
+    claim->fd = -1;
+}
+
+bool store_claim_read_beat(const store_claim *claim, store_claim_beat *out)
+{
+    uint8_t b[BEAT_SIZE];
+    if (base_pread_full(claim->fd, b, sizeof b, BEAT_AT, NULL) != CISTERN_OK ||
+        store_bytes_u32(b + 28) != store_bytes_crc(b, 28))
+        return false;
+    *out = (store_claim_beat){store_bytes_u64(b), store_bytes_u64(b + 8), store_bytes_u64(b + 16)};
+    return true;
+}
+
+void store_claim_write_beat(const store_claim *claim, const store_claim_beat *beat)
+{
+    uint8_t b[BEAT_SIZE] = {0};
+    store_bytes_put_u64(b, beat->counter);
+    store_bytes_put_u64(b + 8, beat->done);
+    store_bytes_put_u64(b + 16, beat->total);
+    store_bytes_put_u32(b + 28, store_bytes_crc(b, 28));
+    cistern_status ignored = base_pwrite_full(claim->fd, b, sizeof b, BEAT_AT, NULL);
+    (void)ignored; /* then the counter stands still, and the claim may be taken over */
+}
+
+static uint32_t outcome_crc(const uint8_t *block, size_t length)
+{
+    return store_bytes_crc(block, 12) ^ store_bytes_crc(block + OUTCOME_HEAD, length);
+}
+
+void store_claim_read_outcome(const store_claim *claim, store_claim_outcome *out)
+{
+    uint8_t b[OUTCOME_SIZE];
+    *out = (store_claim_outcome){.ended = false};
+    if (base_pread_full(claim->fd, b, sizeof b, OUTCOME_AT, NULL) != CISTERN_OK || store_bytes_u32(b) != 1)
+        return;
+    size_t length = store_bytes_u32(b + 8);
+    if (length > OUTCOME_SIZE - OUTCOME_HEAD || store_bytes_u32(b + 12) != outcome_crc(b, length))
+        return;
+    out->ended = true;
+    out->status = (cistern_status)store_bytes_u32(b + 4);
+    memcpy(out->text, b + OUTCOME_HEAD, length);
+}
+
+void store_claim_write_outcome(const store_claim *claim, cistern_status status, const char *text)
+{
+    uint8_t b[OUTCOME_SIZE] = {0};
+    size_t length = strlen(text);
+    if (length > OUTCOME_SIZE - OUTCOME_HEAD)
+        length = OUTCOME_SIZE - OUTCOME_HEAD;
+    store_bytes_put_u32(b, 1);
+    store_bytes_put_u32(b + 4, (uint32_t)status);
+    store_bytes_put_u32(b + 8, (uint32_t)length);
+    memcpy(b + OUTCOME_HEAD, text, length);
+    store_bytes_put_u32(b + 12, outcome_crc(b, length));
+    cistern_status ignored = base_pwrite_full(claim->fd, b, sizeof b, OUTCOME_AT, NULL);
+    (void)ignored; /* then those who wait try themselves */
+}
+
+/* "<n>.<suffix>", n without leading zero. */
+static bool parse_name(const char *name, uint64_t *out_number, const char **out_suffix)
+{
+    uint64_t number = 0;
+    size_t digits = strspn(name, "0123456789");
+    if (digits == 0 || digits > 8 || name[0] == '0' || name[digits] != '.')
+        return false;
+    for (size_t i = 0; i < digits; i++)
+        number = number * 10 + (uint64_t)(name[i] - '0');
+    *out_number = number;
+    *out_suffix = name + digits + 1;
+    return true;
+}
+
+/* Names come sorted by bytes, "10" before "9": insert where it belongs. */
+static cistern_status insert_number(store_scan_list *list, uint64_t number, cistern_error *err)
+{
+    if (list->count == STORE_SCAN_MAX)
+        return base_fail(err, CISTERN_UNEXPECTED,
+                         "more than %d unfinished fetches of one file; remove partial/ of the store",
+                         STORE_SCAN_MAX);
+    size_t at = list->count++;
+    for (; at > 0 && list->number[at - 1] > number; at--)
+        list->number[at] = list->number[at - 1];
+    list->number[at] = number;
+    return CISTERN_OK;
+}
+
+static cistern_status scan_entry(void *user, const char *name, cistern_error *err)
+{
+    store_scan *scan = user;
+    store_scan_list *list = NULL;
+    const char *suffix;
+    uint64_t number;
+    if (!parse_name(name, &number, &suffix))
+        return CISTERN_OK;
+    if (strcmp(suffix, "claim") == 0)
+        list = &scan->claims;
+    else if (strcmp(suffix, "data") == 0)
+        list = &scan->datas;
+    else if (strcmp(suffix, "journal") == 0)
+        list = &scan->journals;
+    if (!list)
+        return CISTERN_OK;
+    if (number > scan->highest)
+        scan->highest = number;
+    return insert_number(list, number, err);
+}
+
+cistern_status store_scan_read(const store *s, const base_digest *key, store_scan *out, cistern_error *err)
+{
+    char dir[STORE_NAME_MAX];
+    store_claim_dir(key, dir);
+    memset(out, 0, sizeof *out);
+    return base_dir_each(s->root, dir, scan_entry, out, err);
+}
+
+bool store_scan_has(const store_scan_list *list, uint64_t number)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->number[i] == number)
+            return true;
+    return false;
+}

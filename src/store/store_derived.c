@@ -1,0 +1,370 @@
+/* Derived files; see store_derived.h.
+ *
+ *   bytes 0..7     "cstderv1"
+ *         8..15    length of the payload (u64), 16..19 version of the kind (u32), 20..23 zeros
+ *         24..55   SHA-256 of the source, 56..87 SHA-256 of the payload
+ *         88..135  kind, 136..183 layout: text, zeros after it
+ *         184..187 CRC-32 of the bytes before (u32); zeros up to 4096; then the payload, and nothing after
+ */
+#include "store_derived.h"
+#include "priv/store_bytes.h"
+#include "priv/store_private.h"
+#include "base_disk.h"
+#include "base_mem.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#define MAGIC    "cstderv1"
+#define TEXT_MAX 48u /* bytes of kind and of layout */
+
+enum {
+    AT_LENGTH = 8,
+    AT_VERSION = 16,
+    AT_SOURCE = 24,
+    AT_PAYLOAD = 56,
+    AT_KIND = 88,
+    AT_LAYOUT = 136,
+    AT_CRC = 184
+};
+
+struct store_derived {
+    store *s;
+    store_derived_key key; /* texts point into kind and layout */
+    char kind[TEXT_MAX + 1], layout[TEXT_MAX + 1];
+    char temporary[STORE_NAME_MAX];
+    int fd;
+    uint8_t *base; /* of the mapping: header and payload */
+    size_t size;   /* of the payload */
+};
+
+static bool is_word(const char *text)
+{
+    size_t n = strlen(text);
+    return n > 0 && n <= TEXT_MAX && text[0] != '.' &&
+           strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_.") == n;
+}
+
+static cistern_status check_key(const store_derived_key *key, cistern_error *err)
+{
+    if (is_word(key->kind) && is_word(key->layout))
+        return CISTERN_OK;
+    return base_fail(err, CISTERN_USAGE, "a derived file cannot be called '%s-%u-%s'", key->kind,
+                     key->version, key->layout);
+}
+
+static void path_of(const store_derived_key *key, char out[STORE_NAME_MAX])
+{
+    char hex[BASE_SHA256_HEX];
+    base_digest_hex(&key->source, hex);
+    snprintf(out, STORE_NAME_MAX, "derived/%s/%s-%u-%s", hex, key->kind, key->version, key->layout);
+}
+
+static void encode_header(const store_derived_key *key, size_t size, const base_digest *payload, uint8_t *out)
+{
+    memset(out, 0, STORE_DERIVED_HEADER);
+    memcpy(out, MAGIC, 8);
+    store_bytes_put_u64(out + AT_LENGTH, size);
+    store_bytes_put_u32(out + AT_VERSION, key->version);
+    memcpy(out + AT_SOURCE, key->source.bytes, BASE_SHA256_BYTES);
+    memcpy(out + AT_PAYLOAD, payload->bytes, BASE_SHA256_BYTES);
+    memcpy(out + AT_KIND, key->kind, strlen(key->kind));
+    memcpy(out + AT_LAYOUT, key->layout, strlen(key->layout));
+    store_bytes_put_u32(out + AT_CRC, store_bytes_crc(out, AT_CRC));
+}
+
+/* Whether the header is exactly the one that this key and length have; the payload's digest is its own. */
+static bool header_fits(const store_derived_key *key, const uint8_t *header, uint64_t file_size,
+                        base_digest *payload)
+{
+    uint8_t want[STORE_DERIVED_HEADER];
+    if (file_size < STORE_DERIVED_HEADER)
+        return false;
+    memcpy(payload->bytes, header + AT_PAYLOAD, BASE_SHA256_BYTES);
+    encode_header(key, (size_t)(file_size - STORE_DERIVED_HEADER), payload, want);
+    return memcmp(want, header, STORE_DERIVED_HEADER) == 0;
+}
+
+static bool owner_fits(const store *s, const base_identity *id)
+{
+    bool owned = id->uid == geteuid() || id->uid == 0 || id->uid == s->owner;
+    return owned && (id->mode & 022) == 0;
+}
+
+static cistern_status unusable(const char *path, cistern_error *err)
+{
+    return base_fail(err, CISTERN_NOT_FOUND, "'%s' is not usable", path);
+}
+
+/* Open and check everything but the payload. */
+static cistern_status open_checked(const store *s, const store_derived_key *key, int *out_fd,
+                                   size_t *out_size, base_digest *out_payload, cistern_error *err)
+{
+    char path[STORE_NAME_MAX];
+    uint8_t header[STORE_DERIVED_HEADER];
+    base_identity id;
+    int fd;
+    cistern_status status = check_key(key, err);
+    if (status != CISTERN_OK)
+        return status;
+    path_of(key, path);
+    status = base_open_beneath(s->root, path, O_RDONLY, &fd, err);
+    if (status == CISTERN_DAMAGED || status == CISTERN_DENIED)
+        return unusable(path, err);
+    if (status != CISTERN_OK)
+        return status;
+    status = base_identity_of(fd, &id, err);
+    if (status == CISTERN_OK && (!owner_fits(s, &id) || id.size < sizeof header))
+        status = unusable(path, err);
+    if (status == CISTERN_OK)
+        status = base_pread_full(fd, header, sizeof header, 0, err);
+    if (status == CISTERN_DAMAGED ||
+        (status == CISTERN_OK && !header_fits(key, header, id.size, out_payload)))
+        status = unusable(path, err);
+    if (status != CISTERN_OK) {
+        close(fd);
+        return status;
+    }
+    *out_fd = fd;
+    *out_size = (size_t)id.size - STORE_DERIVED_HEADER;
+    return CISTERN_OK;
+}
+
+static bool payload_fits(int fd, size_t size, const base_digest *payload)
+{
+    base_digest found;
+    return store_hash_range(fd, STORE_DERIVED_HEADER, size, NULL, NULL, &found, NULL) == CISTERN_OK &&
+           base_digest_equal(&found, payload);
+}
+
+cistern_status store_derived_get(const store *s, const store_derived_key *key, base_buf *buf,
+                                 cistern_error *err)
+{
+    base_digest payload, found;
+    size_t size;
+    char *bytes = NULL;
+    int fd;
+    cistern_status status = open_checked(s, key, &fd, &size, &payload, err);
+    if (status != CISTERN_OK)
+        return status;
+    if (size > buf->max - buf->len)
+        status = base_fail(err, CISTERN_NOT_FOUND, "a derived file of %zu bytes, at most %zu allowed", size,
+                           buf->max);
+    if (status == CISTERN_OK)
+        status = base_calloc(1, size + 1, &bytes, err);
+    if (status == CISTERN_OK)
+        status = base_pread_full(fd, bytes, size, STORE_DERIVED_HEADER, err);
+    if (status == CISTERN_OK)
+        status = base_sha256_of(bytes, size, &found, err);
+    if (status == CISTERN_DAMAGED || (status == CISTERN_OK && !base_digest_equal(&found, &payload)))
+        status = unusable(key->kind, err);
+    if (status == CISTERN_OK)
+        status = base_buf_put(buf, bytes, size, err);
+    free(bytes);
+    close(fd);
+    return status;
+}
+
+cistern_status store_derived_open(const store *s, const store_derived_key *key, bool check,
+                                  store_derived_map *out, cistern_error *err)
+{
+    base_digest payload;
+    size_t size;
+    int fd;
+    cistern_status status = open_checked(s, key, &fd, &size, &payload, err);
+    if (status != CISTERN_OK)
+        return status;
+    if (check && !payload_fits(fd, size, &payload)) {
+        close(fd);
+        return unusable(key->kind, err);
+    }
+    size_t mapped = size + STORE_DERIVED_HEADER;
+    void *base = mmap(NULL, mapped, PROT_READ, MAP_SHARED, fd, 0);
+    int failed = errno;
+    close(fd);
+    if (base == MAP_FAILED)
+        return base_fail_errno(err, failed, "cannot map a derived file");
+    *out = (store_derived_map){.data = size ? (uint8_t *)base + STORE_DERIVED_HEADER : NULL,
+                               .size = size,
+                               .base = base,
+                               .mapped = mapped};
+    return CISTERN_OK;
+}
+
+void store_derived_unmap(store_derived_map *map)
+{
+    if (map->base)
+        munmap(map->base, map->mapped);
+    *map = (store_derived_map){0};
+}
+
+/* Room on disk for header and payload: a mapping that the disk has no room for would kill at the first write. */
+static cistern_status make_room(int fd, uint64_t size, cistern_error *err)
+{
+    static const uint8_t zeros[STORE_DERIVED_HEADER];
+    bool reserved = false;
+    cistern_status status = base_disk_reserve(fd, size, &reserved, err);
+    for (uint64_t at = 0; status == CISTERN_OK && !reserved && at < size;) {
+        size_t n = size - at < sizeof zeros ? (size_t)(size - at) : sizeof zeros;
+        status = base_pwrite_full(fd, zeros, n, at, err);
+        at += n;
+    }
+    return status;
+}
+
+static cistern_status create_temporary(store_derived *d, cistern_error *err)
+{
+    char dir[STORE_NAME_MAX], hex[BASE_SHA256_HEX], random[33];
+    base_digest_hex(&d->key.source, hex);
+    snprintf(dir, sizeof dir, "derived/%s", hex);
+    cistern_status status = store_cache_dir(d->s, "derived", err);
+    if (status == CISTERN_OK)
+        status = base_mkdirs(d->s->root, dir, &d->s->modes, err);
+    if (status == CISTERN_OK)
+        status = base_random_hex(16, random, err);
+    if (status != CISTERN_OK)
+        return status;
+    snprintf(d->temporary, sizeof d->temporary, "%.100s/.tmp-%s", dir, random);
+    return base_create_beneath(d->s->root, d->temporary, d->s->modes.work, &d->fd, err);
+}
+
+cistern_status store_derived_begin(store *s, const store_derived_key *key, size_t size, store_derived **out,
+                                   uint8_t **out_data, cistern_error *err)
+{
+    store_derived *d = NULL;
+    size_t whole;
+    cistern_status status = check_key(key, err);
+    if (status == CISTERN_OK)
+        status = store_check_write(s, err);
+    if (status == CISTERN_OK && !base_add_size(size, STORE_DERIVED_HEADER, &whole))
+        status = base_fail(err, CISTERN_NO_SPACE, "a derived file of %zu bytes", size);
+    if (status == CISTERN_OK)
+        status = base_calloc(1, sizeof *d, &d, err);
+    if (status != CISTERN_OK)
+        return status;
+    d->s = s;
+    d->fd = -1;
+    d->size = size;
+    d->key = *key;
+    snprintf(d->kind, sizeof d->kind, "%s", key->kind);
+    snprintf(d->layout, sizeof d->layout, "%s", key->layout);
+    d->key.kind = d->kind;
+    d->key.layout = d->layout;
+    status = create_temporary(d, err);
+    if (status == CISTERN_OK)
+        status = make_room(d->fd, whole, err);
+    if (status == CISTERN_OK) {
+        void *base = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_SHARED, d->fd, 0);
+        if (base == MAP_FAILED)
+            status = base_fail_errno(err, errno, "cannot map a derived file");
+        else
+            d->base = base;
+    }
+    if (status != CISTERN_OK) {
+        store_derived_abandon(d);
+        return status;
+    }
+    *out = d;
+    *out_data = d->base + STORE_DERIVED_HEADER;
+    return CISTERN_OK;
+}
+
+/* Link the temporary; an unusable file in its way is removed first. */
+static cistern_status link_derived(store_derived *d, cistern_error *err)
+{
+    char path[STORE_NAME_MAX];
+    bool created = false;
+    path_of(&d->key, path);
+    for (int tries = 0; tries < 3; tries++) {
+        base_digest payload;
+        size_t size;
+        int fd;
+        cistern_status status =
+            base_publish_link(d->s->root, d->temporary, path, &d->s->modes, &created, err);
+        if (status != CISTERN_OK || created)
+            return status;
+        if (open_checked(d->s, &d->key, &fd, &size, &payload, NULL) == CISTERN_OK) {
+            bool usable = payload_fits(fd, size, &payload);
+            close(fd);
+            if (usable)
+                return CISTERN_OK;
+        }
+        status = base_unlink_beneath(d->s->root, path, err);
+        if (status != CISTERN_OK)
+            return status;
+    }
+    return base_fail(err, CISTERN_UNEXPECTED, "'%s' is unusable and comes back; remove it", path);
+}
+
+cistern_status store_derived_publish(store_derived *d, cistern_error *err)
+{
+    base_digest payload;
+    cistern_status status = base_sha256_of(d->base + STORE_DERIVED_HEADER, d->size, &payload, err);
+    if (status == CISTERN_OK) {
+        encode_header(&d->key, d->size, &payload, d->base);
+        if (fchmod(d->fd, d->s->modes.file) != 0 || fsync(d->fd) != 0)
+            status = base_fail_errno(err, errno, "cannot sync a derived file");
+    }
+    if (status == CISTERN_OK) {
+        store_fault(d->s, "derived_written");
+        status = link_derived(d, err);
+    }
+    store_derived_abandon(d);
+    return status;
+}
+
+void store_derived_abandon(store_derived *d)
+{
+    if (!d)
+        return;
+    if (d->base)
+        munmap(d->base, d->size + STORE_DERIVED_HEADER);
+    if (d->fd >= 0) {
+        store_unlink_own(d->s, d->temporary, d->fd);
+        close(d->fd);
+    }
+    free(d);
+}
+
+cistern_status store_derived_put(store *s, const store_derived_key *key, const void *bytes, size_t n,
+                                 cistern_error *err)
+{
+    store_derived *d;
+    uint8_t *data;
+    cistern_status status = store_derived_begin(s, key, n, &d, &data, err);
+    if (status != CISTERN_OK)
+        return status;
+    if (n > 0)
+        memcpy(data, bytes, n);
+    return store_derived_publish(d, err);
+}
+
+struct removal {
+    const store *s;
+    const char *dir;
+};
+
+static cistern_status remove_entry(void *user, const char *name, cistern_error *err)
+{
+    const struct removal *r = user;
+    char path[STORE_NAME_MAX];
+    int n = snprintf(path, sizeof path, "%s/%s", r->dir, name);
+    if (n < 0 || (size_t)n >= sizeof path)
+        return CISTERN_OK; /* not one of ours */
+    return base_unlink_beneath(r->s->root, path, err);
+}
+
+cistern_status store_derived_remove(store *s, const base_digest *source, cistern_error *err)
+{
+    char dir[STORE_NAME_MAX], hex[BASE_SHA256_HEX];
+    struct removal r = {.s = s, .dir = dir};
+    cistern_status status = store_check_write(s, err);
+    if (status != CISTERN_OK)
+        return status;
+    base_digest_hex(source, hex);
+    snprintf(dir, sizeof dir, "derived/%s", hex);
+    status = base_dir_each(s->root, dir, remove_entry, &r, err);
+    if (status == CISTERN_OK)
+        unlinkat(s->root, dir, AT_REMOVEDIR); /* stays if somebody writes there again */
+    return status;
+}

@@ -1,0 +1,505 @@
+/* Flows: pieces, workers, the caller's loop; see priv/store_flow.h. */
+#include "priv/store_flow_state.h"
+#include "priv/store_private.h"
+#include "base_disk.h"
+#include "base_mem.h"
+#include <errno.h>
+#include <time.h>
+
+#define LOOK_MS      25u                 /* how often the caller looks: a cancel is passed on within that */
+#define TELL_BYTES   ((uint64_t)1 << 20) /* low moves so far before followers are woken */
+#define RECORD_BYTES ((uint64_t)1 << 20) /* written between two `w` records of a piece */
+#define PIECES_MAX   ((size_t)1 << 20)
+
+struct timespec store_flow_deadline(unsigned ms)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_sec += ms / 1000;
+    t.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (t.tv_nsec >= 1000000000) {
+        t.tv_sec++;
+        t.tv_nsec -= 1000000000;
+    }
+    return t;
+}
+
+static void wake_all(store_flow *f)
+{
+    pthread_cond_broadcast(&f->moved);
+    pthread_cond_broadcast(&f->due);
+    pthread_cond_broadcast(&f->attention);
+}
+
+void store_flow_fail(store_flow *f, cistern_status status, const cistern_error *why)
+{
+    pthread_mutex_lock(&f->lock);
+    if (f->status == CISTERN_OK && !base_cancelled(&f->stop)) {
+        f->status = status;
+        f->error = *why;
+    }
+    atomic_store(&f->stop.set, 1);
+    wake_all(f);
+    pthread_mutex_unlock(&f->lock);
+}
+
+void store_flow_joined(store_flow *f)
+{
+    pthread_mutex_lock(&f->lock);
+    f->following++;
+    pthread_mutex_unlock(&f->lock);
+}
+
+void store_flow_left(store_flow *f)
+{
+    pthread_mutex_lock(&f->lock);
+    f->following--;
+    pthread_cond_broadcast(&f->attention);
+    pthread_mutex_unlock(&f->lock);
+}
+
+/* -- pieces ------------------------------------------------------------------------------------------------- */
+
+static cistern_status add_piece(store_flow *f, size_t *capacity, uint64_t first, uint64_t end,
+                                cistern_error *err)
+{
+    if (f->count == *capacity) {
+        size_t grown = *capacity ? 2 * *capacity : 32;
+        store_piece *more = grown > PIECES_MAX ? NULL : realloc(f->piece, grown * sizeof *more);
+        if (!more)
+            return base_fail_memory(err, grown * sizeof *more);
+        f->piece = more;
+        *capacity = grown;
+    }
+    f->piece[f->count++] =
+        (store_piece){.first = first, .end = end, .pos = first, .journaled = first, .synced = first};
+    return CISTERN_OK;
+}
+
+/* Cut one gap at multiples of the piece size. */
+static cistern_status cut_gap(store_flow *f, size_t *capacity, uint64_t first, uint64_t end,
+                              cistern_error *err)
+{
+    cistern_status status = CISTERN_OK;
+    while (first < end && status == CISTERN_OK) {
+        uint64_t next = first - first % f->plan->piece + f->plan->piece;
+        if (next > end)
+            next = end;
+        status = add_piece(f, capacity, first, next, err);
+        first = next;
+    }
+    return status;
+}
+
+/* What is missing, in order. */
+static cistern_status make_pieces(store_flow *f, cistern_error *err)
+{
+    const store_partial *p = f->plan->partial;
+    size_t capacity = 0;
+    uint64_t at = 0;
+    cistern_status status = CISTERN_OK;
+    if (f->plan->kind == STORE_FLOW_HASH)
+        return CISTERN_OK;
+    if (f->plan->kind == STORE_FLOW_WHOLE)
+        return add_piece(f, &capacity, 0, p->size, err);
+    for (size_t i = 0; i < p->present.count && status == CISTERN_OK; i++) {
+        const store_range *r = &p->present.item[i];
+        status = cut_gap(f, &capacity, at, r->first < p->size ? r->first : p->size, err);
+        at = r->end > at ? r->end : at;
+    }
+    if (status == CISTERN_OK)
+        status = cut_gap(f, &capacity, at, p->size, err);
+    return status;
+}
+
+/* Everything before the first gap; lock held. */
+static void raise_low(store_flow *f)
+{
+    while (f->head < f->count && f->piece[f->head].pos == f->piece[f->head].end)
+        f->head++;
+    if (f->head < f->count)
+        f->low = f->piece[f->head].pos;
+    else if (f->plan->kind != STORE_FLOW_WHOLE)
+        f->low = f->plan->partial->size;
+    else
+        f->low = f->piece[0].pos;
+    if (f->low - f->told >= TELL_BYTES) {
+        f->told = f->low;
+        pthread_cond_broadcast(&f->moved);
+    }
+    if (f->written - f->synced >= STORE_SYNC_BYTES)
+        pthread_cond_signal(&f->due);
+}
+
+/* n bytes of a piece are written: say so, and journal it now and then. */
+static cistern_status advance(store_flow *f, store_piece *p, size_t n, cistern_error *err)
+{
+    cistern_status status = CISTERN_OK;
+    pthread_mutex_lock(&f->lock);
+    p->pos += n;
+    f->written += n;
+    bool due = p->pos - p->journaled >= RECORD_BYTES || p->pos == p->end;
+    if (f->plan->kind == STORE_FLOW_RANGES && due) {
+        status = store_journal_put(&f->plan->partial->journal, 'w', p->journaled, p->pos - p->journaled, err);
+        p->journaled = p->pos;
+    }
+    raise_low(f);
+    pthread_mutex_unlock(&f->lock);
+    store_fault(f->plan->s, "bytes_written");
+    return status;
+}
+
+static store_piece *take_piece(store_flow *f)
+{
+    pthread_mutex_lock(&f->lock);
+    store_piece *p = f->next < f->count && !base_cancelled(&f->stop) ? &f->piece[f->next++] : NULL;
+    pthread_mutex_unlock(&f->lock);
+    return p;
+}
+
+/* -- workers ------------------------------------------------------------------------------------------------ */
+
+typedef struct worker {
+    store_flow *flow;
+    base_thread thread;
+    store_piece *piece;
+    net_answer answer;
+} worker;
+
+/* Log lines of workers are kept for the caller's thread. */
+static void keep_line(void *user, int level, const char *line)
+{
+    store_flow *f = user;
+    pthread_mutex_lock(&f->lock);
+    if (f->lines < STORE_FLOW_LINES) {
+        snprintf(f->line[f->lines], STORE_FLOW_LINE_MAX, "%s", line);
+        f->line_level[f->lines++] = level;
+    }
+    pthread_mutex_unlock(&f->lock);
+}
+
+/* The size comes with the answer's head, whatever was said before; make room before the first byte. */
+static cistern_status begin_whole(worker *w, cistern_error *err)
+{
+    store_partial *partial = w->flow->plan->partial;
+    if (!w->answer.stat.size_known || partial->size == w->answer.stat.size)
+        return CISTERN_OK;
+    cistern_status status = base_disk_reserve(partial->fd, w->answer.stat.size, NULL, err);
+    if (status != CISTERN_OK)
+        return status;
+    pthread_mutex_lock(&w->flow->lock);
+    partial->size = w->answer.stat.size;
+    w->piece->end = partial->size;
+    pthread_mutex_unlock(&w->flow->lock);
+    return CISTERN_OK;
+}
+
+static cistern_status sink(void *user, const void *bytes, size_t n, cistern_error *err)
+{
+    worker *w = user;
+    store_piece *p = w->piece;
+    cistern_status status = base_check_cancel(&w->flow->stop, err);
+    if (status == CISTERN_OK && w->flow->plan->kind == STORE_FLOW_WHOLE && p->pos == 0)
+        status = begin_whole(w, err);
+    if (status != CISTERN_OK)
+        return status;
+    if (n > p->end - p->pos)
+        return base_fail(err, CISTERN_DAMAGED, "the source sends more than the %llu bytes that it announced",
+                         (unsigned long long)p->end);
+    status = base_pwrite_full(w->flow->plan->partial->fd, bytes, n, p->pos, err);
+    return status == CISTERN_OK ? advance(w->flow, p, n, err) : status;
+}
+
+static cistern_status one_request(worker *w, const base_run *run, cistern_error *err)
+{
+    const store_flow_plan *plan = w->flow->plan;
+    net_range range = {.first = w->piece->pos, .last = w->piece->end - 1, .total = plan->partial->size};
+    bool whole = plan->kind == STORE_FLOW_WHOLE;
+    memset(&w->answer, 0, sizeof w->answer);
+    pthread_mutex_lock(&w->flow->lock);
+    w->flow->requests++;
+    pthread_mutex_unlock(&w->flow->lock);
+    cistern_status status = net_source_read(plan->source, whole ? NULL : &range,
+                                            whole ? NULL : plan->validator, sink, w, run, &w->answer, err);
+    if (status == CISTERN_OK && !whole && w->piece->pos != w->piece->end)
+        status = base_fail(err, CISTERN_NETWORK, "the source sent less than was asked for");
+    return status;
+}
+
+static void note_answer(store_flow *f, const worker *w)
+{
+    pthread_mutex_lock(&f->lock);
+    if (!base_cancelled(&f->stop)) {
+        f->answer = w->answer;
+        f->changed = f->changed || w->answer.changed;
+        f->range_ignored = f->range_ignored || w->answer.range_ignored;
+    }
+    pthread_mutex_unlock(&f->lock);
+}
+
+/* All tries of one piece. A whole has one try: the next is a flow of its own, from byte 0. */
+static cistern_status fetch_piece(worker *w, const base_run *run, cistern_error *err)
+{
+    net_retry retry;
+    net_retry_init(&retry, w->flow->plan->source->options);
+    for (;;) {
+        cistern_status status = one_request(w, run, err);
+        if (status != CISTERN_OK || w->flow->plan->kind == STORE_FLOW_WHOLE)
+            note_answer(w->flow, w);
+        if (status == CISTERN_OK)
+            return status;
+        if (w->flow->plan->kind == STORE_FLOW_WHOLE || w->answer.changed || w->answer.range_ignored)
+            return status;
+        status = net_retry_wait(&retry, status, &w->answer, run, err);
+        if (status != CISTERN_OK)
+            return status;
+    }
+}
+
+static cistern_status copy_piece(worker *w, cistern_error *err)
+{
+    store_piece *p = w->piece;
+    cistern_status status = base_check_cancel(&w->flow->stop, err);
+    if (status == CISTERN_OK)
+        status = base_disk_copy_range(w->flow->plan->local_fd, w->flow->plan->partial->fd, p->first,
+                                      p->end - p->first, err);
+    return status == CISTERN_OK ? advance(w->flow, p, (size_t)(p->end - p->first), err) : status;
+}
+
+static void *worker_main(void *arg)
+{
+    worker *w = arg;
+    store_flow *f = w->flow;
+    cistern_error error = CISTERN_ERROR_INIT;
+    base_log log = {.fn = keep_line, .user = f};
+    base_run run = {.cancel = &f->stop, .log = &log};
+    cistern_status status = CISTERN_OK;
+    while (status == CISTERN_OK && (w->piece = take_piece(f)) != NULL)
+        status = f->plan->kind == STORE_FLOW_LOCAL ? copy_piece(w, &error) : fetch_piece(w, &run, &error);
+    if (status != CISTERN_OK)
+        store_flow_fail(f, status, &error);
+    pthread_mutex_lock(&f->lock);
+    f->working--;
+    pthread_cond_broadcast(&f->attention);
+    pthread_mutex_unlock(&f->lock);
+    return NULL;
+}
+
+/* -- the caller --------------------------------------------------------------------------------------------- */
+
+static void show_lines(store_flow *f)
+{
+    char line[STORE_FLOW_LINES][STORE_FLOW_LINE_MAX];
+    int level[STORE_FLOW_LINES];
+    pthread_mutex_lock(&f->lock);
+    size_t lines = f->lines;
+    memcpy(line, f->line, lines * sizeof f->line[0]);
+    memcpy(level, f->line_level, lines * sizeof level[0]);
+    f->lines = 0;
+    pthread_mutex_unlock(&f->lock);
+    for (size_t i = 0; i < lines; i++)
+        base_log_line(store_log_of(f->plan->run), level[i], "%s", line[i]);
+}
+
+/* Until `busy` threads have ended: progress, cancel, log. */
+static void attend(store_flow *f, const unsigned *busy, store_ticker *ticker)
+{
+    for (bool working = true; working;) {
+        struct timespec deadline = store_flow_deadline(LOOK_MS);
+        pthread_mutex_lock(&f->lock);
+        if (*busy > 0)
+            pthread_cond_timedwait(&f->attention, &f->lock, &deadline);
+        working = *busy > 0;
+        uint64_t done = f->plan->kind == STORE_FLOW_HASH ? f->hashed : f->present + f->written;
+        if (f->plan->partial->size != STORE_SIZE_UNKNOWN)
+            ticker->p.total = f->plan->partial->size;
+        pthread_mutex_unlock(&f->lock);
+        show_lines(f);
+        atomic_store(f->plan->beat_done, done);
+        store_ticker_step(ticker, done);
+        cistern_error error = CISTERN_ERROR_INIT;
+        cistern_status cancelled = base_check_cancel(store_cancel_of(f->plan->run), &error);
+        if (cancelled != CISTERN_OK)
+            store_flow_fail(f, cancelled, &error);
+    }
+}
+
+/* The end of the answer is the end of the object, whatever was announced before; lock held. */
+static void end_whole(store_flow *f)
+{
+    f->plan->partial->size = f->piece[0].pos;
+    if (ftruncate(f->plan->partial->fd, (off_t)f->piece[0].pos) != 0)
+        f->status = base_fail_errno(&f->error, errno, "cannot cut a partial to its size");
+}
+
+static void finish(store_flow *f)
+{
+    pthread_mutex_lock(&f->lock);
+    if (f->status == CISTERN_OK) {
+        if (f->plan->kind == STORE_FLOW_WHOLE)
+            end_whole(f);
+        f->low = f->plan->partial->size;
+        f->finished = true;
+    }
+    wake_all(f);
+    pthread_mutex_unlock(&f->lock);
+}
+
+static cistern_status take_result(store_flow *f, store_follower follower[2], store_flow_result *out,
+                                  cistern_error *err)
+{
+    out->received = f->written;
+    out->requests = f->requests;
+    out->changed = f->changed;
+    out->range_ignored = f->range_ignored;
+    out->answer = f->answer;
+    if (f->status != CISTERN_OK) {
+        if (err)
+            *err = f->error;
+        return f->status;
+    }
+    out->size = f->plan->partial->size;
+    out->sha256 = follower[0].whole;
+    out->chunks =
+        (store_chunks){.blob_size = out->size, .count = follower[1].chunks, .digest = follower[1].chunk};
+    follower[1].chunk = NULL;
+    return CISTERN_OK;
+}
+
+static unsigned workers_of(const store_flow *f)
+{
+    switch (f->plan->kind) {
+    case STORE_FLOW_RANGES: {
+        unsigned wanted =
+            f->plan->workers < STORE_FLOW_WORKERS_MAX ? f->plan->workers : STORE_FLOW_WORKERS_MAX;
+        return f->count < wanted ? (unsigned)f->count : wanted;
+    }
+    case STORE_FLOW_WHOLE:
+    case STORE_FLOW_LOCAL:
+        return 1;
+    case STORE_FLOW_HASH:
+        return 0;
+    }
+    return 0;
+}
+
+static void init_flow(store_flow *f, const store_flow_plan *plan)
+{
+    pthread_condattr_t attributes;
+    memset(f, 0, sizeof *f);
+    f->plan = plan;
+    f->present = store_ranges_bytes(&plan->partial->present);
+    pthread_mutex_init(&f->lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&f->moved, &attributes);
+    pthread_cond_init(&f->due, &attributes);
+    pthread_cond_init(&f->attention, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+static void clear_flow(store_flow *f)
+{
+    pthread_cond_destroy(&f->attention);
+    pthread_cond_destroy(&f->due);
+    pthread_cond_destroy(&f->moved);
+    pthread_mutex_destroy(&f->lock);
+    free(f->piece);
+    free(f);
+}
+
+static unsigned start_workers(store_flow *f, worker *workers, unsigned wanted)
+{
+    unsigned started = 0;
+    cistern_error error = CISTERN_ERROR_INIT;
+    cistern_status status = CISTERN_OK;
+    f->working = wanted; /* no thread of this flow but followers, who do not look at it */
+    for (; started < wanted && status == CISTERN_OK; started++) {
+        workers[started] = (worker){.flow = f};
+        status = base_thread_start(&workers[started].thread, worker_main, &workers[started], &error);
+        if (status != CISTERN_OK)
+            break;
+    }
+    if (started < wanted) {
+        pthread_mutex_lock(&f->lock);
+        f->working -= wanted - started;
+        pthread_mutex_unlock(&f->lock);
+        if (started == 0)
+            store_flow_fail(f, status, &error);
+    }
+    return started;
+}
+
+static const char *step_name(store_flow_kind kind)
+{
+    switch (kind) {
+    case STORE_FLOW_RANGES:
+    case STORE_FLOW_WHOLE:
+        return "fetch";
+    case STORE_FLOW_LOCAL:
+        return "copy";
+    case STORE_FLOW_HASH:
+        return "hash";
+    }
+    return "fetch";
+}
+
+/* The threads that go along; workers come last, so that a failure here has asked nobody for anything. */
+static cistern_status start_company(store_flow *f, store_follower follower[2], store_syncer *syncer,
+                                    cistern_error *err)
+{
+    cistern_status status = make_pieces(f, err);
+    if (status == CISTERN_OK)
+        status = store_follow_start(&follower[0], f, false, err);
+    if (status == CISTERN_OK)
+        status = store_follow_start(&follower[1], f, true, err);
+    if (status == CISTERN_OK && f->plan->kind != STORE_FLOW_HASH)
+        status = store_syncer_start(syncer, f, err);
+    return status;
+}
+
+static void run_workers(store_flow *f, store_ticker *ticker)
+{
+    worker workers[STORE_FLOW_WORKERS_MAX];
+    pthread_mutex_lock(&f->lock);
+    raise_low(f);
+    pthread_mutex_unlock(&f->lock);
+    unsigned started = start_workers(f, workers, workers_of(f));
+    attend(f, &f->working, ticker);
+    for (unsigned i = 0; i < started; i++)
+        base_thread_join(&workers[i].thread);
+    finish(f);
+}
+
+cistern_status store_flow_run(const store_flow_plan *plan, store_flow_result *out, cistern_error *err)
+{
+    store_follower follower[2] = {{.started = false}, {.started = false}};
+    store_syncer syncer = {.started = false};
+    cistern_error error = CISTERN_ERROR_INIT;
+    store_ticker ticker;
+    store_flow *f = NULL;
+    memset(out, 0, sizeof *out);
+    cistern_status status = base_calloc(1, sizeof *f, &f, err);
+    if (status != CISTERN_OK)
+        return status;
+    init_flow(f, plan);
+    store_ticker_init(&ticker, plan->run, step_name(plan->kind), 0);
+    ticker.p.resumed = f->present;
+    status = start_company(f, follower, &syncer, &error);
+    if (status == CISTERN_OK)
+        run_workers(f, &ticker);
+    else
+        store_flow_fail(f, status, &error);
+    attend(f, &f->following, &ticker);
+    store_follow_join(&follower[0]);
+    store_follow_join(&follower[1]);
+    store_syncer_join(&syncer);
+    status = take_result(f, follower, out, err);
+    if (status == CISTERN_OK)
+        store_ticker_end(&ticker, out->size);
+    show_lines(f);
+    store_follow_clear(&follower[0]);
+    store_follow_clear(&follower[1]);
+    clear_flow(f);
+    return status;
+}
