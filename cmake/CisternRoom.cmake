@@ -22,6 +22,7 @@ function(room name)
   endif()
   add_library(cistern_${name} STATIC ${sources})
   room_flags(cistern_${name} ${name} ${ARGN})
+  set_property(GLOBAL PROPERTY CISTERN_ROW_${name} ${ROOM_ROOMS}) # for tests, which see what the room sees
 endfunction()
 
 # The same flags and include path for a further target of a room (a program, a test).
