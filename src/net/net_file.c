@@ -187,6 +187,7 @@ static cistern_status file_read(net_source *head, const net_range *range, const 
     cistern_status status = open_file(c.src, &c.fd, &out->stat, err);
     if (status != CISTERN_OK)
         return status;
+    out->end_proven = true;
     if (validator != NULL && strcmp(validator, out->stat.etag) != 0)
         status = fail_changed(c.src, out, err);
     else

@@ -145,6 +145,8 @@ static void read_field(net_head *head, span name, span value)
         keep_printable(value, head->content_type, sizeof head->content_type);
     } else if (span_is(name, "content-length")) {
         head->length_known = take_number(&rest, &head->length) && rest.n == 0;
+    } else if (span_is(name, "transfer-encoding")) {
+        head->chunked = span_is(value, "chunked");
     } else if (span_is(name, "content-range")) {
         read_content_range(head, value);
     } else if (span_is(name, "content-encoding")) {

@@ -246,6 +246,7 @@ static cistern_status judge_success(call *c, const net_head *head, cistern_error
         return base_fail(err, CISTERN_NETWORK, "%s: the server sends a part though everything was asked for",
                          shown(c));
     take_size(c, head);
+    c->out->end_proven = c->range != NULL || head->length_known || head->chunked;
     if (c->range != NULL)
         return judge_range(c, head, err);
     c->expected = head->length;

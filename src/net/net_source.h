@@ -49,13 +49,13 @@ typedef struct net_range {
  * call. */
 typedef struct net_answer {
     net_stat stat;
-    int http_code;      /* of the last answer; 0: none came, or not HTTP */
-    bool unchanged;     /* revalidate: it is what it was */
-    bool changed;       /* read: no longer the object that the validator names (status CONFLICT) */
-    bool range_ignored; /* read: a range was asked for, the whole was offered; no byte was taken (status
+    int http_code;          /* of the last answer; 0: none came, or not HTTP */
+    bool unchanged;         /* revalidate: it is what it was */
+    bool changed;           /* read: no longer the object that the validator names (status CONFLICT) */
+    bool range_ignored;     /* read: a range was asked for, the whole was offered; no byte was taken (status
                            NETWORK) */
-    bool
-        transient; /* worth another try (a cut, 5xx, 429 …); false for what lasts (404, 403, a full disk …) */
+    bool end_proven;        /* read: the end was told or marked; false: it may be a cut */
+    bool transient;         /* worth another try (cut, 5xx, 429); false for what lasts (404, full disk) */
     unsigned retry_after_s; /* the server's wish; 0: none */
     uint64_t received;      /* bytes given to the sink in this attempt */
 } net_answer;

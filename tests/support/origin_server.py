@@ -418,10 +418,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if n <= 0:
                 break
             piece = body.read(first + done, n)
-            self.wfile.write(b"%x\r\n%s\r\n" % (n, piece) if fault.get("chunked") else piece)
+            self.state.sent(entry, of_path, n)  # before the write: who has the bytes finds them counted
+            try:
+                self.wfile.write(b"%x\r\n%s\r\n" % (n, piece) if fault.get("chunked") else piece)
+            except OSError:
+                self.state.sent(entry, of_path, -n)
+                raise
             done += n
             self.carried += n
-            self.state.sent(entry, of_path, n)
             if rate:
                 time.sleep(max(0, started + done / rate - time.monotonic()))
         if done < length and stall is not None and done == stall:

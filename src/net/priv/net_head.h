@@ -16,6 +16,7 @@ typedef struct net_head {
     int code; /* of the last status line */
     bool length_known;
     uint64_t length; /* Content-Length */
+    bool chunked;    /* the body marks its own end */
     net_range_kind range_kind;
     uint64_t range_first, range_last;
     bool range_total_known;
