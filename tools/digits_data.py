@@ -14,6 +14,8 @@ from torchvision import transforms
 SPLIT_SEED = 7
 HELD_OUT = 360        # of 1797, the same share of each class
 COLOUR_SEED = 11
+HELD_OUT_VARIANT = 4  # colours of the held-out pictures, which no training picture has
+HELD_OUT_SIDES = (24, 32, 40, 57) # pixels, in turn: enlarged, as it is, reduced, reduced by an odd factor
 LABELS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 INPUT = 32            # pixels, height and width of the network's input
 MEAN = (0.602, 0.605, 0.603)  # of the training pictures, rounded
@@ -47,3 +49,7 @@ def render(drawing, index, variant, side):
     share = numpy.asarray(alpha)[..., None] / 255
     paper, ink = colours(index, variant)
     return Image.fromarray((paper + (ink - paper) * share).round().astype(numpy.uint8))
+
+
+def render_held_out(drawings, index):
+    return render(drawings[index], index, HELD_OUT_VARIANT, HELD_OUT_SIDES[index % len(HELD_OUT_SIDES)])

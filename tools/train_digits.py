@@ -22,7 +22,6 @@ WEIGHTS_SEED = 3
 VARIANTS = ((0, 40), (1, 96), (2, 24), (3, 64)) # colour variant and side of the pictures trained on
 EPOCHS = (6, 24)                                # of version 1, and of version 2 from there on
 BATCH = 128
-HELD_OUT_VARIANT, HELD_OUT_SIDE = 4, 40
 SAMPLE_VARIANT, SAMPLE_SIDE = 5, 96
 
 
@@ -95,7 +94,7 @@ def main():
     images, labels, training, held_out = data.split()
     x = torch.cat([tensors(images, training, variant, side) for variant, side in VARIANTS])
     y = torch.from_numpy(labels[training]).repeat(len(VARIANTS))
-    test_x = tensors(images, held_out, HELD_OUT_VARIANT, HELD_OUT_SIDE)
+    test_x = torch.stack([data.PREPROCESS(data.render_held_out(images, i)) for i in held_out])
     test_y = torch.from_numpy(labels[held_out])
     pixels = x * torch.tensor(data.STD).view(3, 1, 1) + torch.tensor(data.MEAN).view(3, 1, 1)
     print("mean", pixels.mean((0, 2, 3)), "std", pixels.std((0, 2, 3)))
