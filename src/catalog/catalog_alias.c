@@ -74,13 +74,15 @@ static cistern_status check_target(const catalog_tags *tags, const char *name, c
 /* The compare in compare-and-swap. */
 static cistern_status check_expect(const catalog_alias_change *c, const catalog_move *now, cistern_error *err)
 {
-    if (!c->expect || (now->number > 0 && strcmp(now->target, c->expect) == 0))
+    const char *held = now->number > 0 ? now->target : "";
+    if (!c->expect || strcmp(held, c->expect) == 0)
         return CISTERN_OK;
     if (now->number == 0)
         return base_fail(err, CISTERN_CONFLICT, "%s:%s does not exist yet, version %s was expected", c->name,
                          c->alias, c->expect);
     return base_fail(err, CISTERN_CONFLICT, "%s:%s is version %s (move %" PRIu32 ", by %s), %s was expected",
-                     c->name, c->alias, now->target, now->number, now->who, c->expect);
+                     c->name, c->alias, now->target, now->number, now->who,
+                     c->expect[0] ? c->expect : "none");
 }
 
 /* One round of reading and adding. CONFLICT with *out_again set: another writer was first. */
@@ -150,7 +152,7 @@ static cistern_status check_change(const store *s, const catalog_alias_change *c
         st = check_alias(tags, c->name, c->alias, err);
     if (st == CISTERN_OK)
         st = check_target(tags, c->name, c->target, err);
-    if (st == CISTERN_OK && c->expect)
+    if (st == CISTERN_OK && c->expect && c->expect[0])
         st = catalog_tag_check(c->expect, err);
     return st;
 }

@@ -49,9 +49,10 @@ typedef struct catalog_alias_change {
     const char *name;
     const char *alias;
     const char *target; /* a live version's tag */
-    const char *expect; /* the version that the alias must name now, else CONFLICT; NULL: whatever it is */
-    const char *who;    /* NULL: base_who() */
-    const char *why;    /* NULL: "" */
+    const char
+        *expect;     /* the version that the alias must name now ("": none yet), else CONFLICT; NULL: any */
+    const char *who; /* NULL: base_who() */
+    const char *why; /* NULL: "" */
 } catalog_alias_change;
 
 /**

@@ -109,8 +109,9 @@ static cistern_status take_hit(tiers_fetched *f, store *s, catalog_version *v, c
 {
     catalog_move move;
     cistern_status st = CISTERN_OK;
+    bool moved = false;
     if (store_check_write(s, NULL) == CISTERN_OK)
-        (void)!catalog_publish_settle(s, v, NULL,
+        (void)!catalog_publish_settle(s, v, &moved,
                                       NULL); /* what a killed publisher left; a hit is one without it too */
     catalog_version_take(v, &f->version);
     f->has_version = true;
