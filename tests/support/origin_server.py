@@ -76,12 +76,13 @@ STALL_SECONDS = 3600
 
 
 class State:
-    """What all connections share; `lock` guards everything."""
+    """What all connections share; `lock` guards everything but the digests."""
 
     def __init__(self, args):
         self.args = args
         self.lock = threading.Lock()
         self.digests = {}
+        self.digest_lock = threading.Lock()
         self.faults = {}
         self.fault_counts = {}
         self.reset()
@@ -135,7 +136,7 @@ class State:
     def digest(self, file):
         info = os.stat(file)
         key = (file, info.st_ino, info.st_size, info.st_mtime_ns)
-        with self.lock:
+        with self.digest_lock:  # its own: a large file takes seconds, and counting goes on meanwhile
             if key not in self.digests:
                 sha = hashlib.sha256()
                 with open(file, "rb") as stream:
