@@ -155,6 +155,7 @@ cistern_status nn_pack(const nn_net *net, nn_layout layout, base_pool *pool, voi
     if (status != CISTERN_OK) {
         return status;
     }
+    (void)size; /* for the assertion only */
     assert(size == p.map.total && (uintptr_t)mem % NN_PACK_ALIGN == 0);
     size_t jobs = 0;
     for (size_t i = 0; i < net->conv_count; i++) {
