@@ -1,0 +1,116 @@
+/* Memory that runs out: whichever allocation fails, reading ends with NO_MEMORY, nothing leaks, nothing crashes. */
+#include <fcntl.h>
+#include "base_map.h"
+#include "weight_read.h"
+
+static long left;  /* allocations until one fails; negative: none does */
+static long alive; /* blocks that were not freed */
+static bool counting;
+
+void *__real_calloc(size_t n, size_t size);
+void *__real_malloc(size_t size);
+void *__real_realloc(void *p, size_t size);
+char *__real_strdup(const char *text);
+void __real_free(void *p);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_realloc(void *p, size_t size);
+char *__wrap_strdup(const char *text);
+void __wrap_free(void *p);
+
+static bool fails(void)
+{
+    return counting && left >= 0 && left-- == 0;
+}
+
+static void *counted(void *p)
+{
+    if (counting && p)
+        alive++;
+    return p;
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return fails() ? NULL : counted(__real_calloc(n, size));
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return fails() ? NULL : counted(__real_malloc(size));
+}
+
+void *__wrap_realloc(void *p, size_t size)
+{
+    void *q = fails() ? NULL : __real_realloc(p, size);
+
+    if (counting && q && !p)
+        alive++;
+    return q;
+}
+
+char *__wrap_strdup(const char *text)
+{
+    return fails() ? NULL : counted(__real_strdup(text));
+}
+
+void __wrap_free(void *p)
+{
+    if (counting && p)
+        alive--;
+    __real_free(p);
+}
+
+static cistern_status read_with(const formats_file *file, long allocations, cistern_error *err)
+{
+    model_index *index = NULL;
+
+    left = allocations;
+    alive = 0;
+    counting = true;
+    cistern_status st = formats_read(file, 1, &index, err);
+    model_index_free(index);
+    counting = false;
+    return st;
+}
+
+static void sweep(const char *name)
+{
+    char path[1024];
+    base_map map;
+    long n = 0;
+
+    (void)snprintf(path, sizeof path, "%s/formats/data/%s", CISTERN_TEST_DATA, name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_ok(base_map_fd(fd, &map, NULL), NULL);
+    close(fd);
+    formats_file file = {.path = name, .data = map.data, .size = map.size};
+    for (;; n++) {
+        cistern_error err = CISTERN_ERROR_INIT;
+        cistern_status st = read_with(&file, n, &err);
+        assert_int_equal(alive, 0);
+        if (st == CISTERN_OK)
+            break;
+        assert_fails(st, CISTERN_NO_MEMORY, &err);
+    }
+    assert_true(n > 4);
+    base_map_clear(&map);
+}
+
+static void every_allocation_may_fail(void **state)
+{
+    static const char *const names[] = {"zip_checkpoint.pth", "legacy_many.pth", "legacy_protocol4.pth",
+                                        "py2_views.pth", "plain.safetensors"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        sweep(names[i]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_allocation_may_fail),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
