@@ -48,8 +48,11 @@ def junit(stage, path):
     for case in xml.etree.ElementTree.parse(path).getroot().iter("testcase"):
         name, status = case.get("name"), case.get("status")
         output = case.findtext("system-out") or ""
-        if case.find("skipped") is not None and status != "fail":
-            reasons = re.findall(r"^SKIP: (.*)$", output, re.M) or [case.find("skipped").get("message") or "no reason given"]
+        skipped = case.find("skipped")
+        if skipped is not None and status != "fail" and "SKIP" not in (skipped.get("message") or ""):
+            print(f"failed {stage} {name} (not run: {skipped.get('message')})")
+        elif skipped is not None and status != "fail":
+            reasons = re.findall(r"^SKIP: (.*)$", output, re.M) or ["no reason given"]
             print(f"skipped {stage} {name}: {'; '.join(reasons)}")
         elif re.search(r"\[ +RUN +\]", output):
             passed += count_cases(stage, name, output, status == "run")
