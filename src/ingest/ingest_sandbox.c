@@ -44,10 +44,12 @@ static cistern_status set_limits(const ingest_sandbox *sandbox, cistern_error *e
 #if !defined(CISTERN_SANITIZED)
 static int allow_plain(scmp_filter_ctx filter)
 {
-    static const int plain[] = {SCMP_SYS(exit_group),  SCMP_SYS(exit), SCMP_SYS(munmap),
-                                SCMP_SYS(mremap),      SCMP_SYS(brk),  SCMP_SYS(madvise),
-                                SCMP_SYS(rt_sigreturn),
-                                SCMP_SYS(sysinfo)}; /* the C library's qsort asks how much memory there is */
+    static const int
+        plain[] =
+            {
+                SCMP_SYS(exit_group),   SCMP_SYS(exit),   SCMP_SYS(munmap),
+                SCMP_SYS(mremap),       SCMP_SYS(brk),    SCMP_SYS(madvise),
+                SCMP_SYS(rt_sigreturn), SCMP_SYS(sysinfo)}; /* the C library's qsort asks how much memory there is */
     int e = 0;
 
     for (size_t i = 0; i < sizeof plain / sizeof plain[0] && !e; i++)
