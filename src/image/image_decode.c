@@ -1,6 +1,7 @@
 /* Tells the kind of an image file from its first bytes, and names the kinds that are not read. */
 #include "image_decode.h"
 #include <stdbool.h>
+#include <string.h>
 #include "priv/image_kinds.h"
 
 #define SNIFF_TEXT_MAX 512u /* bytes looked at to tell text from binary */

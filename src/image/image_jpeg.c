@@ -13,6 +13,7 @@
 #include <setjmp.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <jpeglib.h>
 
 /* The message codes alone: included whole, jerror.h brings macros built on a function that is banned here. */

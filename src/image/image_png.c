@@ -14,6 +14,8 @@
 
 #include <setjmp.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
 #include <png.h>
 
 #include "base_cursor.h"

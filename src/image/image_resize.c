@@ -8,6 +8,8 @@
 
 #include <assert.h>
 #include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
 #include "base_mem.h"
 #include "priv/image_taps.h"
 

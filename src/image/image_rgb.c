@@ -1,5 +1,9 @@
 /* The life of a picture. See the header for the invariants. */
 #include "image_rgb.h"
+
+#include <stdlib.h>
+#include <string.h>
+
 #include "base_mem.h"
 
 cistern_status image_rgb_new(uint32_t width, uint32_t height, image *out, cistern_error *err)

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdlib.h>
 #include "base_mem.h"
 
 #define PI 3.14159265358979323846
@@ -60,7 +61,7 @@ static filter filter_of(model_interpolation kind)
     case MODEL_NEAREST:
         break;
     }
-    assert(!"nearest has no weights");
+    assert(kind != MODEL_NEAREST); /* it has no weights */
     return (filter){triangle, 1.0};
 }
 
