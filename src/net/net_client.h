@@ -3,8 +3,8 @@
  * Invariants
  *  1. libcurl is loaded (dlopen) at the first request and not before; it is initialised once per process and
  *     never unloaded, because resolver threads and TLS libraries may outlive any client.
- *  2. Nothing is read from the environment: proxy, exceptions from it and the CA file come from the options
- * only.
+ *  2. Nothing is read from the environment: proxy, exceptions from it and the CA file come from the options only.
+ *     (libcurl itself looks at SSLKEYLOGFILE, and OpenSSL at OPENSSL_CONF; neither changes where requests go.)
  *  3. No signal disposition is changed. Signals are blocked on the calling thread while libcurl works, so
  * that its helper threads start with all of them blocked and a broken pipe is never seen by the program.
  */

@@ -151,6 +151,7 @@ static cistern_status copy_piece(copy *c, void *piece, cistern_error *err)
     status = c->sink(c->user, piece, n, err);
     if (status == CISTERN_OK)
         c->out->received += n;
+    c->out->reached = c->first + c->out->received;
     return status;
 }
 

@@ -76,6 +76,15 @@ static void fill_answer(call *c, const net_hops *hops)
     fill_place(c, hops);
 }
 
+/* The answer's code is a failure. The message names the place that answered, and where the way there began. */
+static cistern_status fail_code(call *c, const net_hops *hops, cistern_error *err)
+{
+    int code = hops->exchange.head.code;
+    cistern_status status = net_outcome_http(code, hops->final_url, &c->out->transient, err);
+    return strcmp(hops->final_url, shown(c)) == 0 ? status
+                                                  : base_frame(err, status, "redirected from %s", shown(c));
+}
+
 static cistern_status judge_encoding(const call *c, const net_head *head, cistern_error *err)
 {
     if (!head->encoded)
@@ -135,7 +144,7 @@ static cistern_status state_outcome(call *c, const net_request *request, const n
     c->out->unchanged = head->code == 304 && conditional;
     if (c->out->unchanged || head->code == 200 || (!request->head && (head->code == 206 || empty)))
         return CISTERN_OK;
-    return net_outcome_http(head->code, hops->final_url, &c->out->transient, err);
+    return fail_code(c, hops, err);
 }
 
 static cistern_status state(call *c, net_request *request, cistern_error *err)
@@ -278,6 +287,7 @@ static cistern_status on_read_body(void *user, const void *bytes, size_t n, cist
     cistern_status status = c->sink(c->user, bytes, n, err);
     if (status == CISTERN_OK)
         c->out->received += n;
+    c->out->reached = c->start + c->out->received;
     return status;
 }
 
@@ -319,7 +329,7 @@ static cistern_status read_outcome(call *c, const net_hops *hops, cistern_error 
         return fail_changed(c, "HTTP 412", err);
     if (code == 416 && c->range != NULL && c->range->total != 0) /* the range lay inside what was there */
         return fail_changed(c, "HTTP 416", err);
-    return net_outcome_http(code, hops->final_url, &c->out->transient, err);
+    return fail_code(c, hops, err);
 }
 
 static cistern_status http_read(net_source *src, const net_range *range, const char *validator, net_sink sink,

@@ -61,7 +61,10 @@ cistern_status net_retry_wait(net_retry *retry, cistern_status status, const net
     const net_options *options = retry->options;
     if (!answer->transient)
         return status;
-    retry->failed = answer->received > 0 ? 1 : retry->failed + 1;
+    bool further = answer->received > 0 && answer->reached > retry->reached;
+    if (further)
+        retry->reached = answer->reached;
+    retry->failed = further ? 1 : retry->failed + 1;
     if (retry->failed >= options->tries)
         return options->tries > 1 ? base_frame(err, status, "given up after %u tries", retry->failed)
                                   : status;
@@ -123,7 +126,6 @@ cistern_status net_retry_document(net_source *src, base_buf *out, const base_run
         cistern_status status = net_source_read(src, NULL, NULL, put_document, out, run, answer, err);
         if (status == CISTERN_OK)
             return status;
-        answer->received = 0; /* it begins anew: what came is no progress */
         status = net_retry_wait(&retry, status, answer, run, err);
         if (status != CISTERN_OK)
             return status;

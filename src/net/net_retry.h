@@ -16,7 +16,8 @@
 
 typedef struct net_retry {
     const net_options *options; /* borrowed */
-    unsigned failed;            /* attempts in a row that failed without having moved a byte */
+    unsigned failed;            /* attempts in a row that came no further */
+    uint64_t reached;           /* how far any attempt came */
 } net_retry;
 
 void net_retry_init(net_retry *retry, const net_options *options);
@@ -24,8 +25,9 @@ void net_retry_init(net_retry *retry, const net_options *options);
 /**
  * After a failed attempt: wait and return OK (err is cleared: try again), or return the failure for good.
  * @param status   of the attempt; not OK.
- * @param answer   of the attempt: `transient`, `retry_after_s`, and `received` > 0, which is progress (a caller that
- *                 begins anew instead of going on sets it to 0 first).
+ * @param answer   of the attempt: `transient`, `retry_after_s`, and `reached`. Coming further in the object than any
+ *                 attempt before is progress; so beginning anew for ever at the same cut is not. One net_retry serves
+ *                 one range.
  * @param run      cancel ends the wait within 100 ms (CANCELLED); the wait is logged at level 1.
  * @retval OK      another attempt is due.
  * @retval status  it lasts, or the tries are used up, or the server asks for too long a wait; err has a frame

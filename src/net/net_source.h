@@ -58,6 +58,7 @@ typedef struct net_answer {
     bool transient;         /* worth another try (cut, 5xx, 429); false for what lasts (404, full disk) */
     unsigned retry_after_s; /* the server's wish; 0: none */
     uint64_t received;      /* bytes given to the sink in this attempt */
+    uint64_t reached;       /* place in the object behind the last of them */
 } net_answer;
 
 /**

@@ -295,6 +295,8 @@ static void a_message_after_a_redirect_names_both_places_without_secrets(void **
     origin_process_faults(&f.origin, "{\"/a.bin\":{\"redirect\":\"/gone?X-Amz-Signature=theirs\"}}");
     assert_int_equal(net_source_stat(src, NULL, &answer, &err), CISTERN_NOT_FOUND);
     assert_message(&err, "/gone");
+    assert_message(&err, "redirected from http://127.0.0.1");
+    assert_message(&err, "/a.bin");
     assert_silent(&err, "theirs");
     assert_silent(&err, "mine");
     net_source_free(src);

@@ -272,6 +272,22 @@ static void progress_resets_the_count(void **state)
     kept_clear(&k);
 }
 
+static void beginning_anew_at_the_same_cut_is_no_progress(void **state)
+{
+    net_retry retry;
+    net_options options = fixture_options();
+    (void)state;
+    net_retry_init(&retry, &options);
+    for (unsigned i = 1; i <= 6; i++) {
+        /* The third attempt comes further than the first two, and counts as a first one again. */
+        const net_answer answer = {.transient = true, .received = 100, .reached = i == 3 ? 101 : 100};
+        cistern_error err = {.status = CISTERN_NETWORK, .text = "it failed"};
+        assert_int_equal(net_retry_wait(&retry, CISTERN_NETWORK, &answer, NULL, &err), CISTERN_OK);
+    }
+    const net_answer answer = {.transient = true, .received = 100, .reached = 100};
+    assert_int_equal(net_retry_wait(&retry, CISTERN_NETWORK, &answer, NULL, NULL), CISTERN_NETWORK);
+}
+
 static void change_between_tries_ends_them(void **state)
 {
     kept k = {0};
@@ -340,6 +356,7 @@ int main(void)
         cmocka_unit_test_setup(cancel_ends_a_wait, no_faults),
         cmocka_unit_test_setup(resume_after_cut, no_faults),
         cmocka_unit_test_setup(progress_resets_the_count, no_faults),
+        cmocka_unit_test(beginning_anew_at_the_same_cut_is_no_progress),
         cmocka_unit_test_setup(change_between_tries_ends_them, no_faults),
         cmocka_unit_test_setup(revalidation_is_tried_again, no_faults),
         cmocka_unit_test_setup(document_begins_anew_after_a_cut_and_has_a_limit, no_faults),
