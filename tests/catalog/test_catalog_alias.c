@@ -52,6 +52,16 @@ static void expect_is_a_compare_and_swap(void **state)
     assert_ok(fixture_move(f, "vgg16", "3", "production", "2"), &f->err);
 }
 
+static void expecting_nothing_is_for_an_alias_that_is_new(void **state)
+{
+    fixture *f = *state;
+    four_versions(f);
+    assert_ok(fixture_move(f, "vgg16", "2", "production", ""), &f->err);
+    assert_says(fixture_move(f, "vgg16", "3", "production", ""), CISTERN_CONFLICT, &f->err,
+                "vgg16:production is version 2 (move 1, by mover@here), none was expected");
+    assert_string_equal(fixture_at(f, "vgg16", "production"), "2");
+}
+
 static void only_live_versions_are_targets(void **state)
 {
     fixture *f = *state;
@@ -415,6 +425,7 @@ int main(void)
         FIXTURE_TEST(an_alias_is_made_moved_and_read),
         FIXTURE_TEST(a_move_onto_the_present_target_makes_no_document),
         FIXTURE_TEST(expect_is_a_compare_and_swap),
+        FIXTURE_TEST(expecting_nothing_is_for_an_alias_that_is_new),
         FIXTURE_TEST(only_live_versions_are_targets),
         FIXTURE_TEST(a_version_cannot_become_an_alias),
         FIXTURE_TEST(repeating_a_rollback_walks_back),

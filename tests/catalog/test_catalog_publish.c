@@ -36,6 +36,43 @@ static void the_same_bytes_are_the_same_version_and_move_nothing(void **state)
     catalog_version_clear(&done.version);
 }
 
+static void the_name_of_an_only_file_does_not_matter(void **state)
+{
+    fixture *f = *state;
+    catalog_published done;
+    model_facts facts;
+    catalog_file file = fixture_file("one");
+    catalog_publication p = {.name = "vgg16", .files = &file, .file_count = 1, .facts = &facts};
+    model_facts_init(&facts);
+    fixture_add(f, "vgg16", NULL, "one", "1");
+    file.path = "copy-of-vgg16.pth";
+    assert_ok(catalog_publish(f->s, &p, &done, &f->err), &f->err);
+    assert_false(done.created);
+    assert_string_equal(done.version.tag, "1");
+    catalog_version_clear(&done.version);
+    model_facts_clear(&facts);
+}
+
+static void among_several_files_names_do_matter(void **state)
+{
+    fixture *f = *state;
+    catalog_published done;
+    model_facts facts;
+    catalog_file files[2] = {fixture_file("one"), fixture_file("two")};
+    catalog_publication p = {.name = "vgg16", .files = files, .file_count = 2, .facts = &facts};
+    model_facts_init(&facts);
+    files[0].path = "a";
+    files[1].path = "b";
+    assert_ok(catalog_publish(f->s, &p, &done, &f->err), &f->err);
+    catalog_version_clear(&done.version);
+    files[1].path = "c";
+    assert_ok(catalog_publish(f->s, &p, &done, &f->err), &f->err);
+    assert_true(done.created);
+    assert_string_equal(done.version.tag, "2");
+    catalog_version_clear(&done.version);
+    model_facts_clear(&facts);
+}
+
 static void publish_facts(fixture *f, const char *architecture, model_fact_source source,
                           const char *expected)
 {
@@ -386,6 +423,8 @@ int main(void)
         FIXTURE_TEST(versions_are_numbered_from_1),
         FIXTURE_TEST(every_new_version_moves_latest),
         FIXTURE_TEST(the_same_bytes_are_the_same_version_and_move_nothing),
+        FIXTURE_TEST(the_name_of_an_only_file_does_not_matter),
+        FIXTURE_TEST(among_several_files_names_do_matter),
         FIXTURE_TEST(other_declared_facts_on_the_same_bytes_are_the_next_version),
         FIXTURE_TEST(what_was_only_inferred_makes_no_version),
         FIXTURE_TEST(an_explicit_version_with_the_same_content_is_success),
