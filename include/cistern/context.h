@@ -18,7 +18,8 @@ typedef struct cistern cistern;
  * @param options  copied; NULL: defaults only (environment and files are not read).
  * Threads: a context may be used by many threads at once.
  */
-CISTERN_API cistern_status cistern_new(const cistern_options *options, cistern **out, cistern_error *err) CISTERN_MUST_CHECK;
+CISTERN_API cistern_status cistern_new(const cistern_options *options, cistern **out,
+                                       cistern_error *err) CISTERN_MUST_CHECK;
 /** Free it after everything that came from it (models, sessions). NULL allowed. */
 CISTERN_API void cistern_free(cistern *c);
 
@@ -33,12 +34,12 @@ CISTERN_API void cistern_traffic(const cistern *c, uint64_t *requests, uint64_t 
 
 /** Progress of a long call; on the caller's thread, at most 10 times a second and once at the end of each step. */
 typedef struct cistern_progress {
-    size_t size;       /* bytes of this structure */
-    const char *step;  /* "wait", "fetch", "copy", "hash", "import" */
-    uint64_t done;     /* bytes */
-    uint64_t total;    /* bytes; 0: not known */
-    uint64_t resumed;  /* bytes of `done` that were here before */
-    int last;          /* whether the step is over */
+    size_t size;      /* bytes of this structure */
+    const char *step; /* "wait", "fetch", "copy", "hash", "import" */
+    uint64_t done;    /* bytes */
+    uint64_t total;   /* bytes; 0: not known */
+    uint64_t resumed; /* bytes of `done` that were here before */
+    int last;         /* whether the step is over */
 } cistern_progress;
 typedef void (*cistern_progress_fn)(void *user, const cistern_progress *progress);
 
@@ -49,9 +50,9 @@ typedef struct cistern_call {
     cistern_progress_fn progress;
     void *user;
 } cistern_call;
-#define CISTERN_CALL_INIT                                                                      \
-    {                                                                                          \
-        sizeof(cistern_call), NULL, NULL, NULL                                                 \
+#define CISTERN_CALL_INIT                                                                                    \
+    {                                                                                                        \
+        sizeof(cistern_call), NULL, NULL, NULL                                                               \
     }
 
 #ifdef __cplusplus

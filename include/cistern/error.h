@@ -15,8 +15,8 @@ extern "C" {
 #endif
 
 #if defined(__GNUC__)
-#define CISTERN_API __attribute__((visibility("default")))
-#define CISTERN_MUST_CHECK __attribute__((warn_unused_result))
+#define CISTERN_API               __attribute__((visibility("default")))
+#define CISTERN_MUST_CHECK        __attribute__((warn_unused_result))
 #define CISTERN_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #else
 #define CISTERN_API
@@ -26,21 +26,21 @@ extern "C" {
 
 /* name, value, process exit code, text. One code for each thing a caller can act on.
  * Values are never reused; the exit codes are those of the command line. */
-#define CISTERN_STATUS_MAP(X)                                                                  \
-    X(OK, 0, 0, "ok")                                                                          \
-    X(UNEXPECTED, 1, 1, "unexpected error")                                                    \
-    X(USAGE, 2, 2, "bad argument")                                                             \
-    X(NOT_FOUND, 3, 3, "not found")                                                            \
-    X(OFFLINE, 4, 4, "offline and not here")                                                   \
-    X(NETWORK, 5, 5, "network or remote failure")                                              \
-    X(REFUSED, 6, 6, "refused by the remote")                                                  \
-    X(CONFLICT, 7, 7, "conflict")                                                              \
-    X(NO_SPACE, 8, 8, "no space")                                                              \
-    X(TIMED_OUT, 9, 9, "timed out waiting")                                                    \
-    X(NO_MEMORY, 10, 1, "out of memory")                                                       \
-    X(DAMAGED, 65, 65, "damaged or not what was expected")                                     \
-    X(UNREADABLE, 66, 66, "not a readable weight file or image")                               \
-    X(DENIED, 77, 77, "no permission here")                                                    \
+#define CISTERN_STATUS_MAP(X)                                                                                \
+    X(OK, 0, 0, "ok")                                                                                        \
+    X(UNEXPECTED, 1, 1, "unexpected error")                                                                  \
+    X(USAGE, 2, 2, "bad argument")                                                                           \
+    X(NOT_FOUND, 3, 3, "not found")                                                                          \
+    X(OFFLINE, 4, 4, "offline and not here")                                                                 \
+    X(NETWORK, 5, 5, "network or remote failure")                                                            \
+    X(REFUSED, 6, 6, "refused by the remote")                                                                \
+    X(CONFLICT, 7, 7, "conflict")                                                                            \
+    X(NO_SPACE, 8, 8, "no space")                                                                            \
+    X(TIMED_OUT, 9, 9, "timed out waiting")                                                                  \
+    X(NO_MEMORY, 10, 1, "out of memory")                                                                     \
+    X(DAMAGED, 65, 65, "damaged or not what was expected")                                                   \
+    X(UNREADABLE, 66, 66, "not a readable weight file or image")                                             \
+    X(DENIED, 77, 77, "no permission here")                                                                  \
     X(CANCELLED, 130, 130, "interrupted")
 
 typedef enum cistern_status {
@@ -56,17 +56,22 @@ typedef enum cistern_status {
 /** What went wrong: set once where it happened, one context frame added by each layer above. */
 typedef struct cistern_error {
     cistern_status status;
-    int os_errno;        /**< errno of the failed system call, else 0 */
-    int has_offset;      /**< whether `offset` says something */
-    uint64_t offset;     /**< byte position in the file at fault */
+    int os_errno;    /**< errno of the failed system call, else 0 */
+    int has_offset;  /**< whether `offset` says something */
+    uint64_t offset; /**< byte position in the file at fault */
     unsigned frame_count;
-    char text[CISTERN_ERROR_TEXT_MAX]; /**< UTF-8, one line */
+    char text[CISTERN_ERROR_TEXT_MAX];                         /**< UTF-8, one line */
     char frame[CISTERN_ERROR_FRAMES][CISTERN_ERROR_FRAME_MAX]; /**< innermost first */
 } cistern_error;
 
-#define CISTERN_ERROR_INIT                                                                     \
-    {                                                                                          \
-        CISTERN_OK, 0, 0, 0, 0, { 0 }, { { 0 } }                                               \
+#define CISTERN_ERROR_INIT                                                                                   \
+    {                                                                                                        \
+        CISTERN_OK, 0, 0, 0, 0, {0},                                                                         \
+        {                                                                                                    \
+            {                                                                                                \
+                0                                                                                            \
+            }                                                                                                \
+        }                                                                                                    \
     }
 
 /** The code's short name, e.g. "NOT_FOUND"; never NULL. Threads: any. */

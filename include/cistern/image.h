@@ -11,11 +11,15 @@ extern "C" {
 typedef struct cistern_image cistern_image;
 
 /** Decode a JPEG or PNG file. @retval CISTERN_UNREADABLE by name of what it is. */
-CISTERN_API cistern_status cistern_image_open(const char *path, cistern_image **out, cistern_error *err) CISTERN_MUST_CHECK;
+CISTERN_API cistern_status cistern_image_open(const char *path, cistern_image **out,
+                                              cistern_error *err) CISTERN_MUST_CHECK;
 /** The same from bytes in memory, borrowed for the call. */
-CISTERN_API cistern_status cistern_image_decode(const void *bytes, size_t n, cistern_image **out, cistern_error *err) CISTERN_MUST_CHECK;
+CISTERN_API cistern_status cistern_image_decode(const void *bytes, size_t n, cistern_image **out,
+                                                cistern_error *err) CISTERN_MUST_CHECK;
 /** Copy pixels: height rows of width x 3 bytes (R, G, B), `stride` bytes from row to row. */
-CISTERN_API cistern_status cistern_image_from_rgb(const void *pixels, uint32_t width, uint32_t height, size_t stride, cistern_image **out, cistern_error *err) CISTERN_MUST_CHECK;
+CISTERN_API cistern_status cistern_image_from_rgb(const void *pixels, uint32_t width, uint32_t height,
+                                                  size_t stride, cistern_image **out,
+                                                  cistern_error *err) CISTERN_MUST_CHECK;
 CISTERN_API void cistern_image_free(cistern_image *image);
 CISTERN_API uint32_t cistern_image_width(const cistern_image *image);
 CISTERN_API uint32_t cistern_image_height(const cistern_image *image);

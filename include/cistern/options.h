@@ -40,14 +40,17 @@ CISTERN_API void cistern_options_free(cistern_options *options);
  * "-" as "_"). Values already set with cistern_options_set stay.
  * @retval CISTERN_USAGE  an unknown option or a bad value; the message names file and line.
  */
-CISTERN_API cistern_status cistern_options_load(cistern_options *options, cistern_error *err) CISTERN_MUST_CHECK;
+CISTERN_API cistern_status cistern_options_load(cistern_options *options,
+                                                cistern_error *err) CISTERN_MUST_CHECK;
 
 /** Set one option from a flag or a program. @retval CISTERN_USAGE unknown name or bad value. */
-CISTERN_API cistern_status cistern_options_set(cistern_options *options, const char *name, const char *value, cistern_error *err) CISTERN_MUST_CHECK;
+CISTERN_API cistern_status cistern_options_set(cistern_options *options, const char *name, const char *value,
+                                               cistern_error *err) CISTERN_MUST_CHECK;
 
 /** The i-th option in the order of the table above; false past the end. Texts borrowed until the next change.
  *  @param source  "default", "flag", "environment CISTERN_STORE", "/etc/cistern/config.ini:3" … Secrets are shown as "***". */
-CISTERN_API int cistern_options_peek(const cistern_options *options, size_t i, const char **name, const char **value, const char **source);
+CISTERN_API int cistern_options_peek(const cistern_options *options, size_t i, const char **name,
+                                     const char **value, const char **source);
 
 /** Messages for people about what is going on. level 0: a warning, 1: a note, 2: detail. One line, UTF-8, borrowed.
  *  Called on threads that make calls, never after the context is freed. */

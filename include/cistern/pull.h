@@ -10,18 +10,18 @@ extern "C" {
 
 typedef struct cistern_pull_options {
     size_t size;
-    const char *as;          /* NAME[:VERSION]; NULL: made from the address */
-    const char *sha256;      /* expected digest: 64 hexadecimal digits; NULL: none */
-    int update;              /* ask the origin whether it changed */
-    int ignore_name_digest;  /* do not check the "-<8 hex>" of a file's name */
+    const char *as;                        /* NAME[:VERSION]; NULL: made from the address */
+    const char *sha256;                    /* expected digest: 64 hexadecimal digits; NULL: none */
+    int update;                            /* ask the origin whether it changed */
+    int ignore_name_digest;                /* do not check the "-<8 hex>" of a file's name */
     const char *architecture, *preprocess; /* declared facts; NULL: found out */
-    const char *labels;      /* path of a file with one label per line, or a JSON array; NULL: found out */
-    const char *config;      /* path or URL of a config.json, "none", or NULL: the one beside the file */
-    const char *why;         /* a note kept in the history; NULL: none */
+    const char *labels; /* path of a file with one label per line, or a JSON array; NULL: found out */
+    const char *config; /* path or URL of a config.json, "none", or NULL: the one beside the file */
+    const char *why;    /* a note kept in the history; NULL: none */
 } cistern_pull_options;
-#define CISTERN_PULL_OPTIONS_INIT                                                              \
-    {                                                                                          \
-        sizeof(cistern_pull_options), NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL           \
+#define CISTERN_PULL_OPTIONS_INIT                                                                            \
+    {                                                                                                        \
+        sizeof(cistern_pull_options), NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL                         \
     }
 
 /** What a pull did. */
@@ -51,12 +51,13 @@ typedef struct cistern_pull_result {
  *         `architecture`, or where the file is no weight file), CISTERN_DENIED, CISTERN_CANCELLED
  */
 CISTERN_API cistern_status cistern_pull(cistern *c, const char *origin, const cistern_pull_options *options,
-                                        const cistern_call *call, cistern_pull_result *result, cistern_version **out,
-                                        cistern_error *err) CISTERN_MUST_CHECK;
+                                        const cistern_call *call, cistern_pull_result *result,
+                                        cistern_version **out, cistern_error *err) CISTERN_MUST_CHECK;
 
 /** The same from local files that become one version; `options->as` is needed. */
-CISTERN_API cistern_status cistern_add(cistern *c, const char *const *paths, size_t count, const cistern_pull_options *options,
-                                       const cistern_call *call, cistern_pull_result *result, cistern_version **out,
+CISTERN_API cistern_status cistern_add(cistern *c, const char *const *paths, size_t count,
+                                       const cistern_pull_options *options, const cistern_call *call,
+                                       cistern_pull_result *result, cistern_version **out,
                                        cistern_error *err) CISTERN_MUST_CHECK;
 
 #ifdef __cplusplus

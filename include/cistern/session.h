@@ -16,14 +16,15 @@ typedef struct cistern_session_options {
     uint32_t max_batch;     /* images per run; 0: 1 */
     uint32_t height, width; /* pixels of the input, at least 32; 0: the model's own */
 } cistern_session_options;
-#define CISTERN_SESSION_OPTIONS_INIT                                                           \
-    {                                                                                          \
-        sizeof(cistern_session_options), 1, 0, 0                                               \
+#define CISTERN_SESSION_OPTIONS_INIT                                                                         \
+    {                                                                                                        \
+        sizeof(cistern_session_options), 1, 0, 0                                                             \
     }
 
 /** Bind tensors to layers, decide every size, pack weights. Keeps the model alive.
  *  @retval CISTERN_UNREADABLE  the file is no VGG: what is missing is named. */
-CISTERN_API cistern_status cistern_session_new(cistern_model *model, const cistern_session_options *options, cistern_session **out, cistern_error *err) CISTERN_MUST_CHECK;
+CISTERN_API cistern_status cistern_session_new(cistern_model *model, const cistern_session_options *options,
+                                               cistern_session **out, cistern_error *err) CISTERN_MUST_CHECK;
 CISTERN_API void cistern_session_free(cistern_session *s);
 
 CISTERN_API uint32_t cistern_session_classes(const cistern_session *s);
@@ -36,10 +37,12 @@ CISTERN_API uint32_t cistern_session_width(const cistern_session *s);
  * @param n    1 to max_batch.
  * @param out  f32 (n, classes): logits; caller's memory.
  */
-CISTERN_API cistern_status cistern_session_run(cistern_session *s, const float *x, uint32_t n, float *out, cistern_cancel *cancel, cistern_error *err) CISTERN_MUST_CHECK;
+CISTERN_API cistern_status cistern_session_run(cistern_session *s, const float *x, uint32_t n, float *out,
+                                               cistern_cancel *cancel, cistern_error *err) CISTERN_MUST_CHECK;
 
 /** Preprocess a picture as the model's facts say into f32 (3, height, width). */
-CISTERN_API cistern_status cistern_session_preprocess(const cistern_session *s, const cistern_image *image, float *out, cistern_error *err) CISTERN_MUST_CHECK;
+CISTERN_API cistern_status cistern_session_preprocess(const cistern_session *s, const cistern_image *image,
+                                                      float *out, cistern_error *err) CISTERN_MUST_CHECK;
 
 /** Probabilities of n rows of `classes` logits, in double precision inside; out may be logits. Applied exactly once, by the caller. */
 CISTERN_API void cistern_softmax(const float *logits, uint32_t n, uint32_t classes, float *out);

@@ -13,19 +13,22 @@ CISTERN_API cistern_status cistern_init(cistern *c, cistern_error *err) CISTERN_
 
 /** Path of a version's file (its bytes as published, read only); `file` NULL: its only one. Written with a zero into out.
  *  @retval CISTERN_USAGE out is too small, or several files and none named. @retval CISTERN_NOT_FOUND */
-CISTERN_API cistern_status cistern_path(cistern *c, const char *reference, const char *file, char *out, size_t size, cistern_error *err) CISTERN_MUST_CHECK;
+CISTERN_API cistern_status cistern_path(cistern *c, const char *reference, const char *file, char *out,
+                                        size_t size, cistern_error *err) CISTERN_MUST_CHECK;
 
 /** Move an alias to the version that a reference means. @param expect the version that it must point to now, or NULL; "" : must not exist.
  *  @param why kept in the history, or NULL. @retval CISTERN_CONFLICT expect does not hold, or the alias is the name of a version */
-CISTERN_API cistern_status cistern_tag(cistern *c, const char *reference, const char *alias, const char *expect, const char *why,
-                                       cistern_version **out, cistern_error *err) CISTERN_MUST_CHECK;
+CISTERN_API cistern_status cistern_tag(cistern *c, const char *reference, const char *alias,
+                                       const char *expect, const char *why, cistern_version **out,
+                                       cistern_error *err) CISTERN_MUST_CHECK;
 /** Undo the last move of an alias (NULL: latest). Repeating it walks back. @retval CISTERN_NOT_FOUND nothing to go back to */
 CISTERN_API cistern_status cistern_rollback(cistern *c, const char *name, const char *alias, const char *why,
                                             cistern_version **out, cistern_error *err) CISTERN_MUST_CHECK;
 
 /** Remove a version (a tag or a digest is needed) or, with `all`, every version of a name. Bytes stay until they are collected.
  *  @param force  also when an alias points to it. @param out_count versions removed; NULL allowed. */
-CISTERN_API cistern_status cistern_remove(cistern *c, const char *reference, int all, int force, const char *why, size_t *out_count,
+CISTERN_API cistern_status cistern_remove(cistern *c, const char *reference, int all, int force,
+                                          const char *why, size_t *out_count,
                                           cistern_error *err) CISTERN_MUST_CHECK;
 
 /** One file's result of cistern_verify. */
@@ -38,7 +41,8 @@ typedef struct cistern_verify_result {
 } cistern_verify_result;
 typedef void (*cistern_verify_fn)(void *user, const cistern_verify_result *result);
 /** Read and hash every byte of one version (reference) or of all (NULL). @retval CISTERN_DAMAGED some file is not what it was. */
-CISTERN_API cistern_status cistern_verify(cistern *c, const char *reference, const cistern_call *call, cistern_verify_fn fn, void *user,
+CISTERN_API cistern_status cistern_verify(cistern *c, const char *reference, const cistern_call *call,
+                                          cistern_verify_fn fn, void *user,
                                           cistern_error *err) CISTERN_MUST_CHECK;
 
 #ifdef __cplusplus

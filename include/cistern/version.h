@@ -19,10 +19,11 @@ CISTERN_API const char *cistern_version_reference(const cistern_version *v); /* 
 CISTERN_API const char *cistern_version_origin(const cistern_version *v);    /* normalised address */
 CISTERN_API const char *cistern_version_when(const cistern_version *v);      /* RFC 3339, UTC */
 CISTERN_API const char *cistern_version_who(const cistern_version *v);
-CISTERN_API uint64_t cistern_version_bytes(const cistern_version *v);        /* of all files */
-CISTERN_API size_t cistern_version_alias_count(const cistern_version *v);    /* aliases that point here */
+CISTERN_API uint64_t cistern_version_bytes(const cistern_version *v);     /* of all files */
+CISTERN_API size_t cistern_version_alias_count(const cistern_version *v); /* aliases that point here */
 CISTERN_API const char *cistern_version_alias(const cistern_version *v, size_t i);
-CISTERN_API int cistern_version_is_here(const cistern_version *v);           /* whether all its bytes are in the local store */
+CISTERN_API int
+cistern_version_is_here(const cistern_version *v); /* whether all its bytes are in the local store */
 
 typedef struct cistern_file {
     size_t size;
@@ -31,7 +32,8 @@ typedef struct cistern_file {
     uint64_t bytes;
 } cistern_file;
 CISTERN_API size_t cistern_version_file_count(const cistern_version *v);
-CISTERN_API int cistern_version_file(const cistern_version *v, size_t i, cistern_file *out); /* 0: no such file */
+CISTERN_API int cistern_version_file(const cistern_version *v, size_t i,
+                                     cistern_file *out); /* 0: no such file */
 
 /* Facts: each with where it came from ("flag", "config.json", "published table", "family", "none"). */
 typedef struct cistern_facts {
@@ -42,20 +44,22 @@ typedef struct cistern_facts {
     uint32_t resize_short;                          /* pixels; 0: none */
     const char *interpolation;                      /* "bilinear" */
     float mean[3], std[3];
-    uint32_t classes;                               /* 0: not known */
-    const char *label_set, *labels_source;          /* "imagenet-1k", "config", "file" */
-    const char *kind;                               /* "PyTorch zip", "PyTorch legacy stream", "safetensors" */
+    uint32_t classes;                      /* 0: not known */
+    const char *label_set, *labels_source; /* "imagenet-1k", "config", "file" */
+    const char *kind;                      /* "PyTorch zip", "PyTorch legacy stream", "safetensors" */
 } cistern_facts;
 CISTERN_API void cistern_version_facts(const cistern_version *v, cistern_facts *out);
 /** Name of a class, or NULL where there are no labels. */
 CISTERN_API const char *cistern_version_label(const cistern_version *v, uint32_t class_index);
 
 /** Find what a reference means. Makes no request. @retval CISTERN_NOT_FOUND the message lists what there is. */
-CISTERN_API cistern_status cistern_resolve(cistern *c, const char *reference, cistern_version **out, cistern_error *err) CISTERN_MUST_CHECK;
+CISTERN_API cistern_status cistern_resolve(cistern *c, const char *reference, cistern_version **out,
+                                           cistern_error *err) CISTERN_MUST_CHECK;
 
 /** Versions, newest last, of one model (name) or of all (NULL). An absent store has none. */
 typedef struct cistern_list cistern_list;
-CISTERN_API cistern_status cistern_list_versions(cistern *c, const char *name, cistern_list **out, cistern_error *err) CISTERN_MUST_CHECK;
+CISTERN_API cistern_status cistern_list_versions(cistern *c, const char *name, cistern_list **out,
+                                                 cistern_error *err) CISTERN_MUST_CHECK;
 CISTERN_API size_t cistern_list_count(const cistern_list *list);
 CISTERN_API const cistern_version *cistern_list_peek(const cistern_list *list, size_t i); /* borrowed */
 CISTERN_API void cistern_list_free(cistern_list *list);
@@ -72,7 +76,8 @@ typedef struct cistern_event {
     const char *who, *when, *why;
 } cistern_event;
 typedef struct cistern_history cistern_history;
-CISTERN_API cistern_status cistern_history_read(cistern *c, const char *name, cistern_history **out, cistern_error *err) CISTERN_MUST_CHECK;
+CISTERN_API cistern_status cistern_history_read(cistern *c, const char *name, cistern_history **out,
+                                                cistern_error *err) CISTERN_MUST_CHECK;
 CISTERN_API size_t cistern_history_count(const cistern_history *h);
 CISTERN_API int cistern_history_event(const cistern_history *h, size_t i, cistern_event *out); /* 0: none */
 CISTERN_API void cistern_history_free(cistern_history *h);
