@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""Fill tests/fuzz/corpus/ for the weight-file readers from the golden files of tests/formats/data/.
+
+    make_format_seeds.py IMPORT_PROGRAM      e.g. build/debug/libexec/cistern/cistern-import
+
+The import program is asked for the answers and stored indexes; all else is cut out of the golden files.
+"""
+import json
+import os
+import pickletools
+import socket
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parent.parent
+DATA = TOP / "tests/formats/data"
+CORPUS = TOP / "tests/fuzz/corpus"
+
+
+def put(target, name, data):
+    path = CORPUS / target / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def answer_of(program, file):
+    ours, theirs = socket.socketpair()
+    with open(file, "rb") as handle:
+        def place():  # the numbers that the program expects
+            low, high = os.dup(theirs.fileno()), os.dup(handle.fileno())
+            os.dup2(os.dup(low), 3)
+            os.dup2(os.dup(high), 4)
+        child = subprocess.Popen([program, "w"], preexec_fn=place, close_fds=False)
+    theirs.close()
+    answer = b""
+    while piece := ours.recv(65536):
+        answer += piece
+    child.wait()
+    return answer
+
+
+def main(program):
+    for path in sorted(DATA.iterdir()):
+        if path.suffix == ".pth" and path.stat().st_size < 3500:
+            put("formats_pth", path.name, path.read_bytes())
+        if path.name.startswith(("zip_", "v3_")):
+            with zipfile.ZipFile(path) as archive:
+                name = next(n for n in archive.namelist() if n.endswith("/data.pkl"))
+                put("formats_pickle", path.stem + ".pkl", archive.read(name))
+        if path.name.startswith("py2_"):
+            data, at = path.read_bytes(), 0
+            for number in range(5):
+                at_next = at + max(at_op for _, _, at_op in pickletools.genops(data[at:])) + 1
+                put("formats_pickle", f"{path.stem}-{number}.pkl", data[at:at_next])
+                at = at_next
+        if path.suffix == ".safetensors":
+            data = path.read_bytes()
+            length = int.from_bytes(data[:8], "little")
+            header = json.dumps(json.loads(data[8:8 + length]), separators=(",", ":"), ensure_ascii=False).encode()
+            put("formats_safetensors", path.stem, header + (len(data) - 8 - length).to_bytes(2, "little"))
+            put("formats_pth", path.name, data)
+    for name in ("zip_views.pth", "zip_dtypes.pth", "legacy_parallel.pth", "plain.safetensors", "module.pth"):
+        answer = answer_of(program, DATA / name)
+        put("ingest_answer", name + ".answer", answer)
+        if answer[8] == 1:
+            put("model_index", name + ".index", answer[24:])
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    main(sys.argv[1])
