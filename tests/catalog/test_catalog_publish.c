@@ -132,8 +132,13 @@ static void an_explicit_version_with_other_content_is_a_conflict_that_shows_both
 static void a_new_name_for_known_content_is_a_version_of_its_own(void **state)
 {
     fixture *f = *state;
+    catalog_published done;
     fixture_add(f, "vgg16", NULL, "one", "1");
     fixture_add(f, "vgg16", "release", "one", "release");
+    assert_ok(fixture_publish(f->s, "vgg16", NULL, "one", NULL, &done, &f->err), &f->err);
+    assert_false(done.created);
+    assert_string_equal(done.version.tag, "release"); /* the newest of the equal ones */
+    catalog_version_clear(&done.version);
 }
 
 static void the_next_number_is_above_the_highest_ever_used(void **state)
@@ -417,6 +422,55 @@ static void a_settled_version_does_not_overtake_a_newer_one(void **state)
     catalog_version_clear(&v);
 }
 
+/* What another process does between two steps of ours. */
+typedef struct interruption {
+    fixture *f;
+    int after; /* changes on disk */
+} interruption;
+
+static void publish_three(void *user, const char *point)
+{
+    interruption *i = user;
+    (void)point;
+    if (--i->after == 0)
+        fixture_add(i->f, "vgg16", NULL, "three", "3");
+}
+
+static void latest_is_not_moved_back_by_a_slower_publisher(void **state)
+{
+    fixture *f = *state;
+    store *slow = NULL;
+    catalog_published done;
+    interruption i = {f, 1}; /* after our version document */
+    store_options options = STORE_OPTIONS_INIT;
+    options.fault = publish_three;
+    options.fault_user = &i;
+    fixture_add(f, "vgg16", NULL, "one", "1");
+    assert_ok(store_open(f->dir.path, &options, &slow, &f->err), &f->err);
+    assert_ok(fixture_publish(slow, "vgg16", NULL, "two", NULL, &done, &f->err), &f->err);
+    assert_true(done.created);
+    assert_string_equal(done.version.tag, "2");
+    assert_false(done.latest_moved);
+    assert_string_equal(done.latest, "3");
+    assert_string_equal(fixture_at(f, "vgg16", "latest"), "3");
+    catalog_version_clear(&done.version);
+    store_free(slow);
+}
+
+static void of_two_versions_made_at_once_each_gets_its_move(void **state)
+{
+    fixture *f = *state;
+    catalog_published done;
+    fixture_add(f, "vgg16", NULL, "one", "1");
+    assert_true(publish_and_die(f, "two", 1));
+    fixture_edit(f, "models/vgg16/versions/2.json", "\"sequence\":2",
+                 "\"sequence\":1"); /* neither saw the other */
+    assert_ok(fixture_publish(f->s, "vgg16", NULL, "two", NULL, &done, &f->err), &f->err);
+    assert_true(done.latest_moved);
+    assert_string_equal(done.latest, "2");
+    catalog_version_clear(&done.version);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -445,6 +499,8 @@ int main(void)
         FIXTURE_TEST(killed_between_any_two_steps_a_repetition_completes_it),
         FIXTURE_TEST(a_version_that_latest_never_got_to_is_settled),
         FIXTURE_TEST(a_settled_version_does_not_overtake_a_newer_one),
+        FIXTURE_TEST(latest_is_not_moved_back_by_a_slower_publisher),
+        FIXTURE_TEST(of_two_versions_made_at_once_each_gets_its_move),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
