@@ -104,6 +104,20 @@ static void repeating_a_rollback_walks_back(void **state)
     assert_int_equal(fixture_moves(f, "vgg16", "latest"), 7);
 }
 
+static void moves_by_hand_are_undone_one_by_one(void **state)
+{
+    fixture *f = *state;
+    four_versions(f);
+    assert_ok(fixture_move(f, "vgg16", "4", "production", NULL), &f->err);
+    assert_ok(fixture_move(f, "vgg16", "1", "production", NULL), &f->err);
+    assert_ok(fixture_move(f, "vgg16", "3", "production", NULL), &f->err);
+    assert_ok(fixture_rollback(f, "vgg16", "production"), &f->err);
+    assert_string_equal(fixture_at(f, "vgg16", "production"), "1");
+    assert_ok(fixture_rollback(f, "vgg16", "production"), &f->err);
+    assert_string_equal(fixture_at(f, "vgg16", "production"), "4");
+    assert_fails(fixture_rollback(f, "vgg16", "production"), CISTERN_NOT_FOUND, &f->err);
+}
+
 static void a_rollback_copies_target_and_back(void **state)
 {
     fixture *f = *state;
@@ -429,6 +443,7 @@ int main(void)
         FIXTURE_TEST(only_live_versions_are_targets),
         FIXTURE_TEST(a_version_cannot_become_an_alias),
         FIXTURE_TEST(repeating_a_rollback_walks_back),
+        FIXTURE_TEST(moves_by_hand_are_undone_one_by_one),
         FIXTURE_TEST(a_rollback_copies_target_and_back),
         FIXTURE_TEST(after_a_rollback_a_new_move_can_be_undone_too),
         FIXTURE_TEST(a_rollback_skips_what_was_removed),
