@@ -47,7 +47,7 @@ cistern_status api_declared_facts(const cistern_pull_options *options, model_fac
     return st;
 }
 
-cistern_status api_complete_facts(const cistern *c, const model_index *index, model_facts *facts,
+cistern_status api_complete_facts(const cistern *c, const model_index *index, model_facts *facts, int level,
                                   cistern_error *err)
 {
     model_vgg_match match;
@@ -62,6 +62,6 @@ cistern_status api_complete_facts(const cistern *c, const model_index *index, mo
             *err = why;
         return st;
     }
-    base_log_line(&c->log, 0, "these weights cannot be run: %s", why.text);
+    base_log_line(&c->log, level, "these weights cannot be run: %s", why.text);
     return model_facts_complete(facts, "unknown", 0, model_index_family(index), err);
 }

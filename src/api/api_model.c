@@ -155,7 +155,7 @@ static cistern_status file_facts(cistern *c, const char *path, const cistern_pul
         st = tiers_config_read(c->chain, declared ? declared->config : NULL, address, run, &facts, err);
     origin_address_free(address);
     if (st == CISTERN_OK)
-        st = api_complete_facts(c, m->index, &facts, err);
+        st = api_complete_facts(c, m->index, &facts, 2, err);
     if (st == CISTERN_OK) {
         m->version->facts = facts;
         memcpy(m->version->kind, model_index_kind(m->index), strlen(model_index_kind(m->index)) + 1);

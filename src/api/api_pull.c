@@ -37,7 +37,7 @@ static cistern_status import_and_commit(cistern *c, tiers_fetched *f, const base
         index = *out_index;
     }
     if (st == CISTERN_OK)
-        st = api_complete_facts(c, index, tiers_fetch_facts(f), err);
+        st = api_complete_facts(c, index, tiers_fetch_facts(f), 0, err);
     return st == CISTERN_OK ? tiers_commit(f, index, run, err) : st;
 }
 
@@ -126,6 +126,9 @@ static cistern_status request_init(const cistern_pull_options *o, tiers_request 
                              o->sha256);
         out->sha256 = digest;
     }
+    st = catalog_note_check(o->why, err); /* before anything is transferred */
+    if (st != CISTERN_OK)
+        return st;
     out->update = o->update != 0;
     out->ignore_name_digest = o->ignore_name_digest != 0;
     out->config = o->config;

@@ -111,7 +111,7 @@ bool catalog_files_equal(const catalog_file *a, size_t a_count, const catalog_fi
     if (a_count != b_count)
         return false;
     for (size_t i = 0; i < a_count; i++)
-        if (strcmp(a[i].path, b[i].path) != 0 || a[i].size != b[i].size ||
+        if ((a_count > 1 && strcmp(a[i].path, b[i].path) != 0) || a[i].size != b[i].size ||
             strcmp(a[i].sha256, b[i].sha256) != 0)
             return false;
     return true;

@@ -3,6 +3,8 @@
  * Every check walks its text once, byte by byte, and stops at the first rule that is broken.
  */
 #include "catalog_name.h"
+#include "catalog_model.h"
+#include "priv/catalog_document.h"
 
 /* What begins an address and therefore cannot be a model's name. */
 static const char *const RESERVED[] = {"torchvision", "keras", "hf", "http", "https",
@@ -245,4 +247,15 @@ bool catalog_name_decode(const char *stored, char out[CATALOG_NAME_MAX + 1])
         return false;
     memcpy(out, name, n + 1);
     return true;
+}
+
+cistern_status catalog_note_check(const char *why, cistern_error *err)
+{
+    if (why && strlen(why) > CATALOG_TEXT_MAX)
+        return base_fail(err, CISTERN_USAGE, "the note (why) has %zu bytes, at most %d are allowed",
+                         strlen(why), CATALOG_TEXT_MAX);
+    if (why && !catalog_text_printable(why))
+        return base_fail(err, CISTERN_USAGE,
+                         "the note (why) is '%s': UTF-8 without control characters is allowed", why);
+    return CISTERN_OK;
 }

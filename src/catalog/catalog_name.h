@@ -39,6 +39,9 @@ typedef struct catalog_reference {
 cistern_status catalog_name_check(const char *name, cistern_error *err) CISTERN_MUST_CHECK;
 /** Check a version's or alias's name. @retval USAGE  as above. */
 cistern_status catalog_tag_check(const char *tag, cistern_error *err) CISTERN_MUST_CHECK;
+/** Check a note for the history (NULL: none) before anything is done that it belongs to. @retval USAGE  too long, or not
+ *  UTF-8 without control characters. */
+cistern_status catalog_note_check(const char *why, cistern_error *err) CISTERN_MUST_CHECK;
 /** The same as a question, for names that come out of a store. */
 bool catalog_name_valid(const char *name);
 bool catalog_tag_valid(const char *tag);

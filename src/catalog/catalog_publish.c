@@ -338,6 +338,8 @@ static cistern_status prepare(publishing *w, cistern_error *err)
     if (st == CISTERN_OK && p->tag)
         st = catalog_tag_check(p->tag, err);
     if (st == CISTERN_OK)
+        st = catalog_note_check(p->why, err);
+    if (st == CISTERN_OK)
         st = catalog_files_check(p->files, p->file_count, err);
     if (st == CISTERN_OK)
         st = catalog_files_sort(p->files, p->file_count, &w->files, err);

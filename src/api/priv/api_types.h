@@ -83,9 +83,10 @@ cistern_status api_import(const cistern *c, const ingest_file *files, size_t cou
 
 /**
  * Complete facts with what binding finds: architecture (or "unknown", with a warning), classes, the family's preset.
+ * @param level  of the warning: 0 where the weights are stored all the same, 2 where running them is refused next.
  * @retval UNREADABLE  it is no VGG, and the user had said which one it is.
  */
-cistern_status api_complete_facts(const cistern *c, const model_index *index, model_facts *facts,
+cistern_status api_complete_facts(const cistern *c, const model_index *index, model_facts *facts, int level,
                                   cistern_error *err) CISTERN_MUST_CHECK;
 
 /** Wrap a version (taken: *v is left initialised). @param index  NULL: the kind is looked up in the store. */

@@ -19,7 +19,8 @@ cistern_status catalog_version_parse(json_t *document, const catalog_model *mode
 cistern_status catalog_files_check(const catalog_file *files, size_t count,
                                    cistern_error *err) CISTERN_MUST_CHECK;
 
-/** Whether two versions hold the same files: paths, sizes and digests. Both sorted by path. */
+/** Whether two versions hold the same files: paths, sizes and digests. Both sorted by path. The name of an only file does
+ *  not matter, as it does not for the digest of a version. */
 bool catalog_files_equal(const catalog_file *a, size_t a_count, const catalog_file *b, size_t b_count);
 
 /** Sorted copy (by path bytes); freed with free(); the paths are borrowed from `files`. */
