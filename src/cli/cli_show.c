@@ -28,7 +28,8 @@ static void put_facts(term_json *j, const cistern_version *v)
     term_json_object(j, "facts");
     term_json_text_or_null(j, "architecture", f.architecture);
     term_json_text_or_null(j, "architecture_source", f.architecture_source);
-    term_json_text_or_null(j, "kind", f.kind);
+    if (f.kind && f.kind[0]) /* told by the tensor index, which a listing does not open */
+        term_json_text(j, "kind", f.kind);
     term_json_text_or_null(j, "preset", f.preset);
     term_json_text_or_null(j, "preprocess_source", f.preprocess_source);
     term_json_u64(j, "input_height", f.input_height);
