@@ -4,8 +4,9 @@
     tools/test_report.py junit STAGE FILE     the --output-junit file of a ctest run
     tools/test_report.py lint STAGE FILE      the output of tools/lint
 
-Prints one line each: "passed N", "failed STAGE NAME", "skipped STAGE NAME: reason". A cmocka program counts each of its
-cases; every other test counts as one. A program that ended before its cases did has failed, whatever they said.
+Prints one line each: "passed N", "failed STAGE NAME", "skipped STAGE NAME: reason". A cmocka program and a script of
+Python's unittest (verbosity 2) count each of their cases; every other test counts as one. A program that ended before its
+cases did has failed, whatever they said.
 """
 import re
 import sys
@@ -43,6 +44,21 @@ def count_cases(stage, test, text, ended_well):
     return passed
 
 
+def count_unittest(stage, test, text, ended_well):
+    begun = re.findall(r"^(test\w+) \(", text, re.M)
+    failed = sorted(set(re.findall(r"^(?:FAIL|ERROR): (\w+)", text, re.M)))
+    reasons = re.findall(r"\.\.\. skipped ['\"](.*)['\"]$", text, re.M)
+    for name in failed:
+        print(f"failed {stage} {test} {name}")
+    for reason in reasons:
+        print(f"skipped {stage} {test}: {reason}")
+    ran = re.search(r"^Ran (\d+) tests? in ", text, re.M)
+    if not ended_well and not failed or not ran:
+        print(f"failed {stage} {test} (the program itself)")
+    total = int(ran.group(1)) if ran else len(begun) - 1
+    return max(0, total - len(set(failed) & set(begun)) - len(reasons))
+
+
 def junit(stage, path):
     passed = 0
     for case in xml.etree.ElementTree.parse(path).getroot().iter("testcase"):
@@ -51,6 +67,8 @@ def junit(stage, path):
         skipped = case.find("skipped")
         if skipped is not None and status != "fail" and "SKIP" not in (skipped.get("message") or ""):
             print(f"failed {stage} {name} (not run: {skipped.get('message')})")
+        elif re.search(r"^test\w+ \(.*\.\.\. |^Ran \d+ tests? in ", output, re.M | re.S):
+            passed += count_unittest(stage, name, output, status != "fail")
         elif skipped is not None and status != "fail":
             reasons = re.findall(r"^SKIP: (.*)$", output, re.M) or ["no reason given"]
             print(f"skipped {stage} {name}: {'; '.join(reasons)}")
