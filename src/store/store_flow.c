@@ -221,8 +221,10 @@ static cistern_status one_request(worker *w, const base_run *run, cistern_error 
     pthread_mutex_unlock(&w->flow->lock);
     cistern_status status = net_source_read(plan->source, whole ? NULL : &range,
                                             whole ? NULL : plan->validator, sink, w, run, &w->answer, err);
-    if (status == CISTERN_OK && !whole && w->piece->pos != w->piece->end)
+    if (status == CISTERN_OK && !whole && w->piece->pos != w->piece->end) {
+        w->answer.transient = true;
         status = base_fail(err, CISTERN_NETWORK, "the source sent less than was asked for");
+    }
     return status;
 }
 
@@ -332,10 +334,24 @@ static void end_whole(store_flow *f)
         f->status = base_fail_errno(&f->error, errno, "cannot cut a partial to its size");
 }
 
+/* What was written since the last record of each piece; lock held. */
+static void journal_rest(store_flow *f)
+{
+    for (size_t i = 0; i < f->next; i++) {
+        store_piece *p = &f->piece[i];
+        if (p->pos > p->journaled && f->plan->kind == STORE_FLOW_RANGES &&
+            store_journal_put(&f->plan->partial->journal, 'w', p->journaled, p->pos - p->journaled, NULL) ==
+                CISTERN_OK)
+            p->journaled = p->pos;
+    }
+}
+
 static void finish(store_flow *f)
 {
     pthread_mutex_lock(&f->lock);
-    if (f->status == CISTERN_OK) {
+    if (f->status != CISTERN_OK) {
+        journal_rest(f);
+    } else {
         if (f->plan->kind == STORE_FLOW_WHOLE)
             end_whole(f);
         f->low = f->plan->partial->size;

@@ -148,6 +148,12 @@ static cistern_status is_other_entry(void *user, const char *name, cistern_error
     return CISTERN_OK;
 }
 
+static bool has_root_document(const store *s)
+{
+    struct stat st;
+    return fstatat(s->root, ROOT_DOCUMENT, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 /* Why there is no cistern.json: nothing is here (NOT_FOUND), or something else is (DAMAGED). */
 static cistern_status explain_absence(const store *s, cistern_error *err)
 {
@@ -172,7 +178,13 @@ static cistern_status read_root_document(store *s, cistern_error *err)
     base_buf_init(&text, BASE_JSON_MAX);
     cistern_status status = base_open_beneath(s->root, ROOT_DOCUMENT, O_RDONLY, &fd, err);
     if (status == CISTERN_NOT_FOUND)
-        return explain_absence(s, err);
+        status = explain_absence(s, err);
+    if (status != CISTERN_OK && has_root_document(s)) { /* made while we were looking */
+        base_error_clear(err);
+        status = base_open_beneath(s->root, ROOT_DOCUMENT, O_RDONLY, &fd, err);
+    }
+    if (status == CISTERN_NOT_FOUND)
+        return status;
     if (status == CISTERN_OK)
         status = base_identity_of(fd, &who, err);
     if (status == CISTERN_OK)
@@ -287,10 +299,11 @@ static cistern_status found_store(store *s, store_role role, store_sharing shari
 {
     base_buf text;
     base_fs_info fs;
-    struct stat st;
-    if (fstatat(s->root, ROOT_DOCUMENT, &st, AT_SYMLINK_NOFOLLOW) == 0)
+    cistern_status status = has_root_document(s) ? CISTERN_OK : explain_absence(s, err);
+    if (has_root_document(s)) { /* also if another process made it, and more, while we were looking */
+        base_error_clear(err);
         return CISTERN_OK;
-    cistern_status status = explain_absence(s, err);
+    }
     if (status != CISTERN_NOT_FOUND)
         return status;
     base_error_clear(err);
