@@ -383,27 +383,31 @@ cistern_status catalog_publish(store *s, const catalog_publication *p, catalog_p
 
 cistern_status catalog_publish_check(const store *s, const char *name, const char *tag, cistern_error *err)
 {
-    catalog_model model;
     catalog_tags tags;
     catalog_tags_init(&tags);
     cistern_status st = catalog_name_check(name, err);
     if (st == CISTERN_OK && tag)
         st = catalog_tag_check(tag, err);
-    if (st == CISTERN_OK)
-        st = store_check_write(s, err);
-    if (st == CISTERN_OK)
+    if (st == CISTERN_OK && tag)
         st = catalog_tags_read(s, name, &tags, err);
     if (st == CISTERN_OK && tag)
         st = check_tag_free(&tags, name, tag, err);
-    if (st == CISTERN_OK) {
-        st = catalog_model_read(s, name, &model, err);
-        if (st == CISTERN_OK)
-            st = catalog_model_check_home(s, &model, err);
-        else if (st == CISTERN_NOT_FOUND) {
-            base_error_clear(err);
-            st = CISTERN_OK;
-        }
-    }
     catalog_tags_clear(&tags);
+    return st;
+}
+
+cistern_status catalog_publish_check_home(const store *s, const char *name, cistern_error *err)
+{
+    catalog_model model;
+    cistern_status st = store_check_write(s, err);
+    if (st != CISTERN_OK)
+        return st;
+    st = catalog_model_read(s, name, &model, err);
+    if (st == CISTERN_OK)
+        return catalog_model_check_home(s, &model, err);
+    if (st == CISTERN_NOT_FOUND) {
+        base_error_clear(err);
+        st = CISTERN_OK;
+    }
     return st;
 }

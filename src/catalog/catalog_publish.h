@@ -50,11 +50,19 @@ cistern_status catalog_publish(store *s, const catalog_publication *p, catalog_p
                                cistern_error *err) CISTERN_MUST_CHECK;
 
 /**
- * Whether NAME[:TAG] could be published, before anything is transferred: the grammar, the home, tag not an
- * alias and not removed. Content cannot be judged yet. An absent model is fine.
+ * Whether NAME[:TAG] may be asked for at all: the grammar, tag not an alias and not removed. Only reads, so that a hit
+ * in a store that may not be written stays a hit. An absent model is fine.
+ * @param tag  NULL: the next number. @retval USAGE, CONFLICT
  */
 cistern_status catalog_publish_check(const store *s, const char *name, const char *tag,
                                      cistern_error *err) CISTERN_MUST_CHECK;
+
+/**
+ * Before a transfer: whether versions of that name are numbered in this store, and it may be written. An absent model
+ * is fine. @retval NETWORK  the model's home is another store. @retval DENIED  read-only. @retval DAMAGED  model.json.
+ */
+cistern_status catalog_publish_check_home(const store *s, const char *name,
+                                          cistern_error *err) CISTERN_MUST_CHECK;
 
 /**
  * Finish what a killed publisher left: move `latest` to this live version if it never got there (see above).

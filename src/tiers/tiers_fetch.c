@@ -213,6 +213,8 @@ static cistern_status bring_in(tiers_fetched *f, const base_run *run, cistern_er
     if (st == CISTERN_OK)
         st = tiers_local_for_writing(f->chain, &s, err);
     if (st == CISTERN_OK)
+        st = catalog_publish_check_home(s, f->name.name, err);
+    if (st == CISTERN_OK)
         st = win_claim(f, s, run, &claim, err);
     if (st != CISTERN_OK || !claim)
         return st;
@@ -305,6 +307,8 @@ static cistern_status fetch_paths(tiers_fetched *f, const base_run *run, cistern
     }
     if (st == CISTERN_OK)
         st = tiers_local_for_writing(f->chain, &s, err);
+    if (st == CISTERN_OK)
+        st = catalog_publish_check_home(s, f->name.name, err);
     if (st == CISTERN_OK)
         st = tiers_files_make(f, f->request.path_count, err);
     for (size_t i = 0; st == CISTERN_OK && i < f->file_count; i++)

@@ -79,6 +79,8 @@ static void a_store_that_may_not_be_written_says_so(void **state)
     catalog_move_init(&m);
     assert_fails(fixture_publish(reader, "vgg16", NULL, "two", NULL, &done, &f->err), CISTERN_DENIED,
                  &f->err);
+    assert_fails(catalog_publish_check_home(reader, "vgg16", &f->err), CISTERN_DENIED, &f->err);
+    assert_ok(catalog_publish_check(reader, "vgg16", "7", &f->err), &f->err);
     assert_fails(catalog_alias_move(reader, &c, &m, &moved, &f->err), CISTERN_DENIED, &f->err);
     assert_fails(catalog_alias_rollback(reader, "vgg16", "latest", NULL, NULL, &m, &f->err), CISTERN_DENIED,
                  &f->err);

@@ -139,6 +139,8 @@ static void a_damaged_hint_counts_as_none_and_is_overwritten(void **state)
         "{",
         "{\"format\":9}",
         "{\"format\":1,\"origin\":\"https://evil/\",\"version\":\"1\",\"files\":[]}",
+        "{\"format\":1,\"origin\":\"https://evil/"
+        "\",\"version\":\"1\",\"files\":[{\"path\":\"x\",\"size\":1}]}",
         "{\"format\":1,\"origin\":\"" ORIGIN "\",\"version\":\"../1\",\"files\":[]}",
         "{\"format\":1,\"origin\":\"" ORIGIN
         "\",\"version\":\"1\",\"files\":[{\"path\":\"../x\",\"size\":1}]}",

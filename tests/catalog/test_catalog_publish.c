@@ -253,7 +253,9 @@ static void another_home_is_not_written(void **state)
     assert_fails(fixture_move(f, "vgg16", "1", "production", NULL), CISTERN_NETWORK, &f->err);
     assert_fails(fixture_rollback(f, "vgg16", "latest"), CISTERN_NETWORK, &f->err);
     assert_fails(fixture_remove(f, "vgg16", "1", true), CISTERN_NETWORK, &f->err);
-    assert_fails(catalog_publish_check(f->s, "vgg16", NULL, &f->err), CISTERN_NETWORK, &f->err);
+    assert_fails(catalog_publish_check_home(f->s, "vgg16", &f->err), CISTERN_NETWORK, &f->err);
+    assert_ok(catalog_publish_check_home(f->s, "vgg19", &f->err), &f->err);
+    assert_ok(catalog_publish_check(f->s, "vgg16", NULL, &f->err), &f->err);
 }
 
 static void files_are_sorted_and_checked(void **state)
