@@ -32,21 +32,6 @@ void nn_act_close(const nn_act *a, size_t block, size_t first, size_t last)
     }
 }
 
-void nn_act_from_planes(const float *x, const nn_act *out, size_t block, size_t first, size_t last)
-{
-    size_t plane = out->height * out->width;
-    for (size_t y = first; y < last; y++) {
-        float *at = nn_act_at(out, block, y);
-        for (size_t c = block * NN_BLOCK; c < out->channels && c < (block + 1) * NN_BLOCK; c++) {
-            const float *row = x + c * plane + y * out->width;
-            for (size_t p = 0; p < out->width; p++) {
-                at[p * NN_BLOCK + c % NN_BLOCK] = row[p];
-            }
-        }
-    }
-    nn_act_close(out, block, first, last);
-}
-
 void nn_act_to_planes(const nn_act *a, float *out)
 {
     for (size_t c = 0; c < a->channels; c++) {

@@ -14,11 +14,11 @@ static inline __attribute__((always_inline)) void strip(const float *x, size_t x
     float sum[PIXELS][NN_BLOCK];
     memset(sum, 0, sizeof(sum));
     for (size_t c = 0; c < channels; c++, w += 9 * NN_BLOCK) {
-        const float *plane = x + c / NN_BLOCK * x_plane + c % NN_BLOCK;
+        const float *plane = x + c * x_plane;
         for (size_t tap = 0; tap < 9; tap++) {
-            const float *at = plane + tap / 3 * x_row + tap % 3 * NN_BLOCK;
+            const float *at = plane + tap / 3 * x_row + tap % 3;
             for (size_t p = 0; p < P; p++) {
-                float value = at[p * NN_BLOCK];
+                float value = at[p];
                 for (size_t k = 0; k < NN_BLOCK; k++) {
                     sum[p][k] += value * w[tap * NN_BLOCK + k];
                 }
@@ -38,9 +38,9 @@ void nn_conv3x3_f32_4x16__portable(const float *x, size_t x_row, size_t x_plane,
 {
     size_t p = 0;
     for (; p + PIXELS <= width; p += PIXELS) {
-        strip(x + p * NN_BLOCK, x_row, x_plane, channels, w, bias, out + p * NN_BLOCK, PIXELS);
+        strip(x + p, x_row, x_plane, channels, w, bias, out + p * NN_BLOCK, PIXELS);
     }
     for (; p < width; p++) {
-        strip(x + p * NN_BLOCK, x_row, x_plane, channels, w, bias, out + p * NN_BLOCK, 1);
+        strip(x + p, x_row, x_plane, channels, w, bias, out + p * NN_BLOCK, 1);
     }
 }

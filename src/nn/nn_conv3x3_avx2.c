@@ -15,20 +15,17 @@ static inline __attribute__((always_inline)) void strip(const float *x, size_t x
     for (size_t p = 0; p < P; p++) {
         low[p] = high[p] = _mm256_setzero_ps();
     }
-    for (size_t first = 0; first < channels; first += NN_BLOCK, x += x_plane) {
-        size_t here = channels - first < NN_BLOCK ? channels - first : NN_BLOCK;
-        for (size_t c = 0; c < here; c++, w += 9 * NN_BLOCK) {
+    for (size_t c = 0; c < channels; c++, x += x_plane, w += 9 * NN_BLOCK) {
 #pragma GCC unroll 9
-            for (size_t tap = 0; tap < 9; tap++) {
-                const float *at = x + c + tap / 3 * x_row + tap % 3 * NN_BLOCK;
-                __m256 w_low = _mm256_load_ps(w + tap * NN_BLOCK);
-                __m256 w_high = _mm256_load_ps(w + tap * NN_BLOCK + 8);
+        for (size_t tap = 0; tap < 9; tap++) {
+            const float *at = x + tap / 3 * x_row + tap % 3;
+            __m256 w_low = _mm256_load_ps(w + tap * NN_BLOCK);
+            __m256 w_high = _mm256_load_ps(w + tap * NN_BLOCK + 8);
 #pragma GCC unroll 6
-                for (size_t p = 0; p < P; p++) {
-                    __m256 value = _mm256_broadcast_ss(at + p * NN_BLOCK);
-                    low[p] = _mm256_fmadd_ps(value, w_low, low[p]);
-                    high[p] = _mm256_fmadd_ps(value, w_high, high[p]);
-                }
+            for (size_t p = 0; p < P; p++) {
+                __m256 value = _mm256_broadcast_ss(at + p);
+                low[p] = _mm256_fmadd_ps(value, w_low, low[p]);
+                high[p] = _mm256_fmadd_ps(value, w_high, high[p]);
             }
         }
     }
@@ -45,13 +42,13 @@ void nn_conv3x3_f32_6x16__avx2(const float *x, size_t x_row, size_t x_plane, siz
 {
     size_t p = 0;
     for (; p + PIXELS <= width; p += PIXELS) {
-        strip(x + p * NN_BLOCK, x_row, x_plane, channels, w, bias, out + p * NN_BLOCK, PIXELS);
+        strip(x + p, x_row, x_plane, channels, w, bias, out + p * NN_BLOCK, PIXELS);
     }
     for (; p + 2 <= width; p += 2) {
-        strip(x + p * NN_BLOCK, x_row, x_plane, channels, w, bias, out + p * NN_BLOCK, 2);
+        strip(x + p, x_row, x_plane, channels, w, bias, out + p * NN_BLOCK, 2);
     }
     if (p < width) {
-        strip(x + p * NN_BLOCK, x_row, x_plane, channels, w, bias, out + p * NN_BLOCK, 1);
+        strip(x + p, x_row, x_plane, channels, w, bias, out + p * NN_BLOCK, 1);
     }
 }
 #else

@@ -8,11 +8,10 @@ void nn_conv3x3_f32_1x16__ref(const float *x, size_t x_row, size_t x_plane, size
         for (size_t k = 0; k < NN_BLOCK; k++) {
             float sum = 0;
             for (size_t c = 0; c < channels; c++) {
-                const float *plane = x + c / NN_BLOCK * x_plane + c % NN_BLOCK;
+                const float *plane = x + c * x_plane;
                 for (size_t ky = 0; ky < 3; ky++) {
                     for (size_t kx = 0; kx < 3; kx++) {
-                        sum +=
-                            plane[ky * x_row + (p + kx) * NN_BLOCK] * w[(c * 9 + ky * 3 + kx) * NN_BLOCK + k];
+                        sum += plane[ky * x_row + p + kx] * w[(c * 9 + ky * 3 + kx) * NN_BLOCK + k];
                     }
                 }
             }

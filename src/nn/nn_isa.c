@@ -55,7 +55,8 @@ bool nn_isa_available(nn_isa isa)
         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
                __builtin_cpu_supports("f16c");
     case NN_ISA_AVX512:
-        return false;
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+               __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
 #else
     case NN_ISA_AVX2:
     case NN_ISA_AVX512:

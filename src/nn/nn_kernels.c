@@ -6,6 +6,8 @@ static const nn_kernels portable = {
     .linear_f32 = nn_linear_f32__portable,
     .linear_f16 = nn_linear_f16__portable,
     .linear_bf16 = nn_linear_bf16__portable,
+    .winograd = {nn_winograd_weights_f32_16__portable, nn_winograd_input_f32_16__portable,
+                 nn_winograd_multiply_f32_32__portable, nn_winograd_output_f32_16__portable},
 };
 
 #if defined(__x86_64__)
@@ -14,16 +16,35 @@ static const nn_kernels avx2 = {
     .linear_f32 = nn_linear_f32__avx2,
     .linear_f16 = nn_linear_f16__avx2,
     .linear_bf16 = nn_linear_bf16__avx2,
+    .winograd = {nn_winograd_weights_f32_16__avx2, nn_winograd_input_f32_16__avx2,
+                 nn_winograd_multiply_f32_32__avx2, nn_winograd_output_f32_16__avx2},
+};
+
+static const nn_kernels avx512 = {
+    .conv3x3 = nn_conv3x3_f32_28x16__avx512,
+    .linear_f32 = nn_linear_f32__avx512,
+    .linear_f16 = nn_linear_f16__avx512,
+    .linear_bf16 = nn_linear_bf16__avx512,
+    .winograd = {nn_winograd_weights_f32_16__avx512, nn_winograd_input_f32_16__avx512,
+                 nn_winograd_multiply_f32_32__avx512, nn_winograd_output_f32_16__avx512},
 };
 #endif
 
 const nn_kernels *nn_kernels_of(nn_isa isa)
 {
+    switch (isa) {
 #if defined(__x86_64__)
-    if (isa == NN_ISA_AVX2 || isa == NN_ISA_AVX512) {
+    case NN_ISA_AVX2:
         return &avx2;
-    }
+    case NN_ISA_AVX512:
+        return &avx512;
+#else
+    case NN_ISA_AVX2:
+    case NN_ISA_AVX512:
 #endif
-    (void)isa;
+    case NN_ISA_AUTO:
+    case NN_ISA_PORTABLE:
+        break;
+    }
     return &portable;
 }

@@ -1,5 +1,8 @@
-/* Running: image by image through the convolutions, then the whole batch through the linear layers, so that their weights
- * are streamed once. Each step is cut into jobs by sizes alone, never by the number of threads. */
+/* Running: image by image through the first convolutions, while their activations fit the caches; groups of images through
+ * the later ones, whose weights are larger than their activations; the whole batch through the linear layers, so that their
+ * weights are streamed once. Each step is cut into jobs by sizes alone, never by the number of threads. */
+#include <time.h>
+
 #include "priv/nn_session_priv.h"
 
 #define BAND        8  /* rows of one job */
@@ -8,73 +11,72 @@
 /* What a job is told. */
 typedef struct work {
     const nn_session *s;
-    const nn_step_conv *conv;
     const nn_step_linear *linear;
+    const nn_act *act;
     const float *x;
     float *out;
     size_t images, out_stride;
     const base_cancel *cancel;
 } work;
 
-static size_t bands(const nn_act *a)
+static size_t bands(size_t height)
 {
-    return (a->height + BAND - 1) / BAND;
+    return (height + BAND - 1) / BAND;
 }
 
-/* The block and rows of a job over an activation; jobs of one block follow each other. */
-static size_t part(const nn_act *a, size_t job, size_t *out_first, size_t *out_last)
+/* The rows of a job over `height` rows, and the block of channels (or plane): jobs of one block follow each other. */
+static size_t part(size_t height, size_t job, size_t *out_first, size_t *out_last)
 {
-    size_t band = job % bands(a);
+    size_t band = job % bands(height);
     *out_first = band * BAND;
-    *out_last = a->height - *out_first < BAND ? a->height : *out_first + BAND;
-    return job / bands(a);
+    *out_last = height - *out_first < BAND ? height : *out_first + BAND;
+    return job / bands(height);
 }
 
-static size_t parts(const nn_act *a)
-{
-    return bands(a) * nn_act_blocks(a);
-}
-
+/* Rows of the input into the bordered planes, whose border stays zero from birth. */
 static void load_job(void *user, size_t job, unsigned thread)
 {
     const work *w = user;
-    size_t first, last, block = part(&w->conv->in, job, &first, &last);
+    const nn_session *s = w->s;
+    size_t first, last, plane = part(s->height, job, &first, &last);
     (void)thread;
-    nn_act_from_planes(w->x, &w->conv->in, block, first, last);
+    for (size_t y = first; y < last; y++) {
+        float *to = s->image + (plane * (s->height + 2) + y + 1) * (s->width + 2) + 1;
+        memcpy(to, w->x + (plane * s->height + y) * s->width, s->width * sizeof(float));
+    }
 }
 
-static void conv_job(void *user, size_t job, unsigned thread)
+static void first_conv_job(void *user, size_t job, unsigned thread)
 {
     const work *w = user;
-    const nn_step_conv *c = w->conv;
-    size_t first, last, block = part(&c->out, job, &first, &last), row = nn_act_row(&c->in);
+    const nn_session *s = w->s;
+    const nn_step_conv *c = &s->conv[0];
+    size_t first, last, block = part(s->height, job, &first, &last), row = s->width + 2;
     (void)thread;
     if (base_cancelled(w->cancel)) {
         return;
     }
-    const float *weight = c->weight + block * c->in.channels * 9 * NN_BLOCK;
     for (size_t y = first; y < last; y++) {
-        const float *window = nn_act_at(&c->in, 0, y) - row - NN_BLOCK;
-        w->s->kernels->conv3x3(window, row, nn_act_plane(&c->in), c->in.channels, weight,
-                               c->bias + block * NN_BLOCK, nn_act_at(&c->out, block, y), c->out.width);
+        s->kernels->conv3x3(s->image + y * row, row, (s->height + 2) * row, NN_IMAGE_CHANNELS,
+                            c->weight + block * NN_IMAGE_CHANNELS * 9 * NN_BLOCK, c->bias + block * NN_BLOCK,
+                            nn_act_at(w->act, block, y), s->width);
     }
-    nn_act_close(&c->out, block, first, last);
+    nn_act_close(w->act, block, first, last);
 }
 
-static void pool_job(void *user, size_t job, unsigned thread)
+static void first_pool_job(void *user, size_t job, unsigned thread)
 {
     const work *w = user;
-    size_t first, last, block = part(&w->conv->pooled, job, &first, &last);
+    size_t first, last, block = part(w->act->height, job, &first, &last);
     (void)thread;
-    nn_act_max_pool(&w->conv->out, &w->conv->pooled, block, first, last);
+    nn_act_max_pool(&w->s->conv[0].raw, w->act, block, first, last);
 }
 
 static void average_job(void *user, size_t job, unsigned thread)
 {
     const work *w = user;
-    const nn_act *last = w->conv->pooled.data ? &w->conv->pooled : &w->conv->out;
     (void)thread;
-    nn_act_average_pool(last, MODEL_VGG_POOLED_SIDE, job, w->out);
+    nn_act_average_pool(w->act, MODEL_VGG_POOLED_SIDE, job, w->out);
 }
 
 static void linear_job(void *user, size_t job, unsigned thread)
@@ -91,54 +93,138 @@ static void linear_job(void *user, size_t job, unsigned thread)
               w->images, l->bias + first, l->relu, w->out + first, w->out_stride);
 }
 
-static void show_act(const nn_session *s, int feature, size_t image, const nn_act *a)
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* The output of a step for one image of a group. */
+static nn_act out_of(const nn_step_conv *step, size_t in_group)
+{
+    nn_act act = step->out;
+    act.data += in_group * step->out_image;
+    return act;
+}
+
+static void show_pooled(const nn_session *s, const nn_step_conv *step, size_t image, size_t in_group)
 {
     char name[32];
-    if (s->layer) {
-        snprintf(name, sizeof(name), "features.%d", feature);
-        nn_act_to_planes(a, s->planes);
-        s->layer(s->layer_user, name, image, a->channels, a->height, a->width, s->planes);
+    nn_act act = out_of(step, in_group);
+    if (s->layer && step->pool) {
+        snprintf(name, sizeof(name), "features.%d", step->pool_feature);
+        nn_act_to_planes(&act, s->planes);
+        s->layer(s->layer_user, name, image, act.channels, act.height, act.width, s->planes);
     }
 }
 
-static cistern_status run_convs(const nn_session *s, size_t image, const float *x, const base_cancel *cancel,
-                                cistern_error *err)
+static void run_first(nn_session *s, const float *x, size_t in_group, const base_cancel *cancel)
 {
-    work w = {.s = s, .conv = &s->conv[0], .x = x, .cancel = cancel};
-    base_pool_run(s->pool, load_job, &w, parts(&w.conv->in));
-    for (size_t i = 0; i < s->conv_count; i++) {
-        w.conv = &s->conv[i];
-        base_pool_run(s->pool, conv_job, &w, parts(&w.conv->out));
+    nn_step_conv *step = &s->conv[0];
+    nn_act out = out_of(step, s->group_from == 1 ? in_group : 0);
+    work w = {.s = s, .x = x, .act = step->pool ? &step->raw : &out, .cancel = cancel};
+    uint64_t start = now_ns();
+    base_pool_run(s->pool, load_job, &w, NN_IMAGE_CHANNELS * bands(s->height));
+    uint64_t loaded = now_ns();
+    base_pool_run(s->pool, first_conv_job, &w, nn_act_blocks(&out) * bands(s->height));
+    if (step->pool) {
+        w.act = &out;
+        base_pool_run(s->pool, first_pool_job, &w, nn_act_blocks(&out) * bands(out.height));
+    }
+    s->other_ns += loaded - start;
+    step->ns += now_ns() - loaded;
+}
+
+/* Convolution i of `images` images of a group, from `in_group` on. */
+static void run_conv(nn_session *s, size_t i, size_t in_group, size_t images, const base_cancel *cancel)
+{
+    nn_step_conv *step = &s->conv[i];
+    uint64_t start = now_ns();
+    nn_winograd_call call = {
+        .plan = &step->plan,
+        .kernels = &s->kernels->winograd,
+        .weight = step->weight,
+        .bias = step->bias,
+        .in = step->in,
+        .out = out_of(step, i + 1 == s->group_from ? in_group : 0),
+        .in_image = step->in_image,
+        .out_image = step->out_image,
+        .images = images,
+        .shared = s->shared,
+        .own = s->own,
+        .own_stride = s->own_stride,
+        .cancel = cancel,
+    };
+    nn_winograd_run(&call, s->pool);
+    step->ns += now_ns() - start;
+}
+
+/* The convolutions that take one image at a time. */
+static cistern_status run_alone(nn_session *s, size_t image, size_t in_group, const float *x,
+                                const base_cancel *cancel, cistern_error *err)
+{
+    run_first(s, x, in_group, cancel);
+    show_pooled(s, &s->conv[0], image, s->group_from == 1 ? in_group : 0);
+    for (size_t i = 1; i < s->group_from; i++) {
+        run_conv(s, i, in_group, 1, cancel);
         cistern_status status = base_check_cancel(cancel, err);
         if (status != CISTERN_OK) {
             return status;
         }
-        if (w.conv->pooled.data) {
-            base_pool_run(s->pool, pool_job, &w, parts(&w.conv->pooled));
-            show_act(s, w.conv->pool_feature, image, &w.conv->pooled);
-        }
+        show_pooled(s, &s->conv[i], image, i + 1 == s->group_from ? in_group : 0);
     }
-    const nn_step_linear *next = &s->linear[0];
-    w.out = next->in + image * next->in_stride;
-    base_pool_run(s->pool, average_job, &w, nn_act_blocks(&w.conv->out));
-    if (s->layer) {
-        s->layer(s->layer_user, "avgpool", image, w.conv->out.channels, MODEL_VGG_POOLED_SIDE,
-                 MODEL_VGG_POOLED_SIDE, w.out);
-    }
-    return CISTERN_OK;
+    return base_check_cancel(cancel, err);
 }
 
-static cistern_status run_linears(const nn_session *s, size_t n, float *out, const base_cancel *cancel,
+static void run_average(nn_session *s, size_t image, size_t in_group)
+{
+    const nn_step_linear *next = &s->linear[0];
+    nn_act act = out_of(&s->conv[s->conv_count - 1], in_group);
+    work w = {.s = s, .act = &act, .out = next->in + image * next->in_stride};
+    uint64_t start = now_ns();
+    base_pool_run(s->pool, average_job, &w, nn_act_blocks(&act));
+    s->other_ns += now_ns() - start;
+    if (s->layer) {
+        s->layer(s->layer_user, "avgpool", image, act.channels, MODEL_VGG_POOLED_SIDE, MODEL_VGG_POOLED_SIDE,
+                 w.out);
+    }
+}
+
+/* A group of `images` images through all convolutions. */
+static cistern_status run_group(nn_session *s, size_t first, size_t images, const float *x,
+                                const base_cancel *cancel, cistern_error *err)
+{
+    cistern_status status = CISTERN_OK;
+    for (size_t g = 0; g < images && status == CISTERN_OK; g++) {
+        status = run_alone(s, first + g, g, x + g * NN_IMAGE_CHANNELS * s->height * s->width, cancel, err);
+    }
+    for (size_t i = s->group_from; i < s->conv_count && status == CISTERN_OK; i++) {
+        run_conv(s, i, 0, images, cancel);
+        status = base_check_cancel(cancel, err);
+        for (size_t g = 0; g < images && status == CISTERN_OK; g++) {
+            show_pooled(s, &s->conv[i], first + g, g);
+        }
+    }
+    for (size_t g = 0; g < images && status == CISTERN_OK; g++) {
+        run_average(s, first + g, g);
+    }
+    return status;
+}
+
+static cistern_status run_linears(nn_session *s, size_t n, float *out, const base_cancel *cancel,
                                   cistern_error *err)
 {
     static const char *const names[MODEL_VGG_LINEARS] = {"classifier.1", "classifier.4", "classifier.6"};
     for (size_t i = 0; i < MODEL_VGG_LINEARS; i++) {
-        const nn_step_linear *l = &s->linear[i];
+        nn_step_linear *l = &s->linear[i];
+        uint64_t start = now_ns();
         bool last = i + 1 == MODEL_VGG_LINEARS;
         work w = {.s = s, .linear = l, .images = n, .cancel = cancel};
         w.out = last ? out : s->linear[i + 1].in;
         w.out_stride = last ? l->outputs : s->linear[i + 1].in_stride;
         base_pool_run(s->pool, linear_job, &w, (l->outputs + LINEAR_ROWS - 1) / LINEAR_ROWS);
+        l->ns += now_ns() - start;
         cistern_status status = base_check_cancel(cancel, err);
         if (status != CISTERN_OK) {
             return status;
@@ -150,16 +236,30 @@ static cistern_status run_linears(const nn_session *s, size_t n, float *out, con
     return CISTERN_OK;
 }
 
+static void forget_times(nn_session *s)
+{
+    s->other_ns = 0;
+    for (size_t i = 0; i < s->conv_count; i++) {
+        s->conv[i].ns = 0;
+    }
+    for (size_t i = 0; i < MODEL_VGG_LINEARS; i++) {
+        s->linear[i].ns = 0;
+    }
+}
+
 cistern_status nn_session_run(nn_session *session, const float *x, size_t n, float *out,
                               const base_cancel *cancel, cistern_error *err)
 {
+    size_t per_group = session->group_from < session->conv_count ? session->group : 1;
     if (n > session->max_batch) {
         return base_fail(err, CISTERN_USAGE, "%zu images: this session was opened for at most %zu", n,
                          session->max_batch);
     }
-    for (size_t i = 0; i < n; i++) {
-        const float *image = x + i * NN_IMAGE_CHANNELS * session->height * session->width;
-        cistern_status status = run_convs(session, i, image, cancel, err);
+    forget_times(session);
+    for (size_t i = 0; i < n; i += per_group) {
+        const float *images = x + i * NN_IMAGE_CHANNELS * session->height * session->width;
+        cistern_status status =
+            run_group(session, i, n - i < per_group ? n - i : per_group, images, cancel, err);
         if (status != CISTERN_OK) {
             return status;
         }

@@ -1,5 +1,7 @@
 #include "nn_session.h"
 
+#include <assert.h>
+
 #include "base_mem.h"
 #include "base_pages.h"
 #include "priv/nn_pack_map.h"
@@ -47,36 +49,77 @@ static cistern_status check_options(const nn_session_options *o, cistern_error *
     return status;
 }
 
-/* The sizes of every convolution; returns the bytes of the largest activation. */
-static cistern_status plan_sizes(nn_session *s, size_t *out_bytes, size_t *out_planes, cistern_error *err)
+#define GROUP_MOST  8  /* images that the later convolutions take together */
+#define GROUP_TILES 64 /* 4x4 tiles of an image, from which on there are too few for its weights' worth */
+
+/* Bytes that the buffers need, found while planning. */
+typedef struct needs {
+    size_t alone, together; /* an activation of one image; of a group of images */
+    size_t raw;             /* the first convolution's output before pooling */
+    size_t shared, own;     /* floats */
+    size_t planes;          /* floats of the largest pooled layer */
+} needs;
+
+static void grow(size_t *most, size_t value)
 {
-    size_t height = s->height, width = s->width, channels = NN_IMAGE_CHANNELS, most = 0, planes = 0;
-    for (size_t i = 0; i < s->conv_count; i++) {
-        const nn_net_conv *conv = &s->net->conv[i];
-        nn_step_conv *step = &s->conv[i];
-        size_t in_bytes, out_size;
-        cistern_status status = nn_act_bytes(channels, height, width, &in_bytes, err);
-        if (status == CISTERN_OK) {
-            status = nn_act_bytes(conv->outputs, height, width, &out_size, err);
+    *most = value > *most ? value : *most;
+}
+
+/* Decide a convolution's sizes; its output becomes *act. */
+static cistern_status plan_conv(nn_session *s, size_t i, nn_act *act, needs *n, cistern_error *err)
+{
+    const nn_net_conv *conv = &s->net->conv[i];
+    nn_step_conv *step = &s->conv[i];
+    size_t bytes;
+    step->in = *act;
+    step->pool = conv->pool_after;
+    step->pool_feature = conv->pool_feature;
+    step->out = (nn_act){NULL, conv->outputs, act->height, act->width};
+    if (i > 0) {
+        size_t tiles = (act->height + 3) / 4 * ((act->width + 3) / 4);
+        if (s->group > 1 && s->group_from == s->conv_count && tiles <= GROUP_TILES) {
+            s->group_from = i;
         }
+        step->plan = nn_winograd_plan_of(conv->inputs, conv->outputs, act->height, act->width, step->pool,
+                                         i >= s->group_from ? s->group : 1, base_pool_threads(s->pool));
+        grow(&n->shared, step->plan.shared_floats);
+        grow(&n->own, step->plan.own_floats);
+    } else if (step->pool) {
+        step->raw = step->out;
+        cistern_status status = nn_act_bytes(conv->outputs, act->height, act->width, &n->raw, err);
         if (status != CISTERN_OK) {
             return status;
         }
-        most = in_bytes > most ? in_bytes : most;
-        most = out_size > most ? out_size : most;
-        step->in = (nn_act){NULL, channels, height, width};
-        channels = conv->outputs;
-        step->out = (nn_act){NULL, channels, height, width};
-        step->pool_feature = conv->pool_feature;
-        if (conv->pool_after) {
-            height /= 2;
-            width /= 2;
-            step->pooled = (nn_act){NULL, channels, height, width};
-            planes = channels * height * width > planes ? channels * height * width : planes;
-        }
     }
-    *out_bytes = most;
-    *out_planes = planes;
+    if (step->pool) {
+        step->out.height /= 2;
+        step->out.width /= 2;
+        grow(&n->planes, step->out.channels * step->out.height * step->out.width);
+    }
+    cistern_status status = nn_act_bytes(conv->outputs, step->out.height, step->out.width, &bytes, err);
+    step->out_image = bytes / sizeof(float);
+    grow(&n->alone, bytes);
+    *act = step->out;
+    return status;
+}
+
+/* The sizes of every convolution, and which of them take a group of images together. */
+static cistern_status plan_sizes(nn_session *s, needs *n, cistern_error *err)
+{
+    nn_act act = {NULL, NN_IMAGE_CHANNELS, s->height, s->width};
+    s->group = s->max_batch < GROUP_MOST ? s->max_batch : GROUP_MOST;
+    s->group_from = s->conv_count;
+    for (size_t i = 0; i < s->conv_count; i++) {
+        cistern_status status = plan_conv(s, i, &act, n, err);
+        if (status != CISTERN_OK) {
+            return status;
+        }
+        s->conv[i].in_image = i ? s->conv[i - 1].out_image : 0;
+    }
+    for (size_t i = s->group_from; i < s->conv_count; i++) {
+        grow(&n->together, s->conv[i].in_image * sizeof(float));
+        grow(&n->together, s->conv[i].out_image * sizeof(float));
+    }
     return CISTERN_OK;
 }
 
@@ -85,38 +128,39 @@ static size_t padded_inputs(size_t inputs)
     return (inputs + NN_LINEAR_LANES - 1) / NN_LINEAR_LANES * NN_LINEAR_LANES;
 }
 
-/* Two activation buffers take turns as input and output. */
-static void place_all(nn_session *s, layout *l, size_t act_bytes, size_t planes)
+/* Two activation buffers take turns as input and output; the convolutions that take groups have two of their own. */
+static void place_all(nn_session *s, layout *l, const needs *n)
 {
-    float *act[2] = {take(l, 1, act_bytes), take(l, 1, act_bytes)};
-    int from = 0;
+    float *alone[2] = {take(l, 1, n->alone), take(l, 1, n->alone)};
+    float *together[2] = {take(l, s->group, n->together), take(l, s->group, n->together)};
     for (size_t i = 0; i < s->conv_count; i++) {
         nn_step_conv *step = &s->conv[i];
-        step->in.data = act[from];
-        step->out.data = act[1 - from];
-        from = 1 - from;
-        if (step->pooled.height) {
-            step->pooled.data = act[1 - from];
-            from = 1 - from;
-        }
+        bool for_group = s->group_from < s->conv_count && i + 1 >= s->group_from;
+        step->in.data = i ? s->conv[i - 1].out.data : NULL;
+        step->out.data = for_group ? together[i % 2] : alone[i % 2];
     }
+    s->conv[0].raw.data = take(l, 1, n->raw);
+    s->image = take(l, NN_IMAGE_CHANNELS * (s->height + 2), (s->width + 2) * sizeof(float));
+    s->shared = take(l, n->shared, sizeof(float));
+    s->own_stride = (n->own + 1023) / 1024 * 1024 + NN_BLOCK; /* own pages, other cache sets */
+    s->own = take(l, base_pool_threads(s->pool), s->own_stride * sizeof(float));
     for (size_t i = 0; i < MODEL_VGG_LINEARS; i++) {
         nn_step_linear *step = &s->linear[i];
         step->in_stride = padded_inputs(s->net->linear[i].inputs);
         step->in = take(l, s->max_batch, step->in_stride * sizeof(float));
     }
-    s->planes = s->layer ? take(l, planes, sizeof(float)) : NULL;
+    s->planes = s->layer ? take(l, n->planes, sizeof(float)) : NULL;
 }
 
 static cistern_status allocate_scratch(nn_session *s, cistern_error *err)
 {
-    size_t act_bytes, planes;
-    cistern_status status = plan_sizes(s, &act_bytes, &planes, err);
+    needs n = {0};
+    cistern_status status = plan_sizes(s, &n, err);
     if (status != CISTERN_OK) {
         return status;
     }
     layout measure = {NULL, 0, true};
-    place_all(s, &measure, act_bytes, planes);
+    place_all(s, &measure, &n);
     if (!measure.fits) {
         return base_fail_memory(err, SIZE_MAX);
     }
@@ -126,7 +170,7 @@ static cistern_status allocate_scratch(nn_session *s, cistern_error *err)
     }
     s->scratch_size = measure.size;
     layout real = {s->scratch, 0, true};
-    place_all(s, &real, act_bytes, planes);
+    place_all(s, &real, &n);
     return CISTERN_OK;
 }
 
@@ -180,6 +224,7 @@ static cistern_status bind_steps(nn_session *s, cistern_error *err)
         step->weight = packed ? s->packed + map.linear_weight[i] : linear->weight.data;
         step->weight_stride =
             packed ? linear->inputs * sizeof(float) : t->stride[0] * model_dtype_bytes(t->dtype);
+        step->weight_row_bytes = linear->inputs * (packed ? sizeof(float) : model_dtype_bytes(t->dtype));
         step->kernel = linear_kernel(s->kernels, packed ? MODEL_F32 : t->dtype);
         step->bias = (const float *)(s->packed + map.linear_bias[i]);
         step->relu = i + 1 < MODEL_VGG_LINEARS;
@@ -245,4 +290,48 @@ nn_isa nn_session_isa(const nn_session *session)
 size_t nn_session_bytes(const nn_session *session)
 {
     return sizeof(*session) + session->scratch_size + (session->own_packed ? session->packed_size : 0);
+}
+
+size_t nn_session_step_count(const nn_session *session)
+{
+    return session->conv_count + MODEL_VGG_LINEARS + 1;
+}
+
+static nn_step_report report_conv(const nn_session *s, size_t i)
+{
+    const nn_step_conv *step = &s->conv[i];
+    nn_step_report r = {.seconds = (double)step->ns * 1e-9};
+    const nn_act *in = &step->in;
+    double pixels = (double)in->height * (double)in->width,
+           pairs = (double)in->channels * (double)step->out.channels;
+    snprintf(r.name, sizeof(r.name), "features.%d", s->net->vgg->conv[i].feature);
+    r.definition_flops = 2 * 9 * pairs * pixels;
+    r.algorithm = i == 0 ? "direct" : step->plan.joint ? "winograd joint" : "winograd apart";
+    r.flops = i == 0 ? r.definition_flops : 2 * 36 * pairs * (double)(step->plan.rows * step->plan.columns);
+    r.weight_bytes = 4 * 9 * pairs;
+    return r;
+}
+
+static nn_step_report report_linear(const nn_session *s, size_t i)
+{
+    static const int numbers[MODEL_VGG_LINEARS] = {0, 3, 6};
+    const nn_step_linear *step = &s->linear[i];
+    nn_step_report r = {.seconds = (double)step->ns * 1e-9, .algorithm = "stream"};
+    snprintf(r.name, sizeof(r.name), "classifier.%d", numbers[i]);
+    r.flops = r.definition_flops = 2 * (double)step->inputs * (double)step->outputs;
+    r.weight_bytes = (double)step->weight_row_bytes * (double)step->outputs;
+    return r;
+}
+
+void nn_session_report(const nn_session *session, size_t i, nn_step_report *out)
+{
+    assert(i < nn_session_step_count(session));
+    if (i < session->conv_count) {
+        *out = report_conv(session, i);
+    } else if (i < session->conv_count + MODEL_VGG_LINEARS) {
+        *out = report_linear(session, i - session->conv_count);
+    } else {
+        *out = (nn_step_report){
+            .name = "other", .algorithm = "copy, average", .seconds = (double)session->other_ns * 1e-9};
+    }
 }

@@ -74,6 +74,20 @@ void nn_session_free(nn_session *session); /* NULL allowed */
 cistern_status nn_session_run(nn_session *session, const float *x, size_t n, float *out,
                               const base_cancel *cancel, cistern_error *err) CISTERN_MUST_CHECK;
 
+/** What one layer did in the last run, over all its images. */
+typedef struct nn_step_report {
+    char name[24];           /* "features.0", "classifier.6"; the last is "other" */
+    const char *algorithm;   /* static */
+    double seconds;          /* of the whole run; the figures below are for one image */
+    double definition_flops; /* multiplications and additions of the definition */
+    double flops;            /* of the algorithm, transforms not counted */
+    double weight_bytes;     /* read at least */
+} nn_step_report;
+
+size_t nn_session_step_count(const nn_session *session);
+/** Asserts i < nn_session_step_count. Not while a run is going on. */
+void nn_session_report(const nn_session *session, size_t i, nn_step_report *out);
+
 /** The instruction set that runs. */
 nn_isa nn_session_isa(const nn_session *session);
 /** Bytes of memory that the session allocated. */

@@ -43,10 +43,7 @@ cistern_status nn_act_bytes(size_t channels, size_t height, size_t width, size_t
 /** Zero the border next to rows [first, last) of a block; the rows above the first and below the last row too. */
 void nn_act_close(const nn_act *a, size_t block, size_t first, size_t last);
 
-/** Rows [first, last) of an image, f32 (channels, height, width), into blocks of channels; with border. */
-void nn_act_from_planes(const float *x, const nn_act *out, size_t block, size_t first, size_t last);
-
-/** The reverse, for people who look at layers: f32 (channels, height, width). */
+/** As f32 (channels, height, width), for people who look at layers. */
 void nn_act_to_planes(const nn_act *a, float *out);
 
 /** Rows [first, last) of a block: the greatest of 2x2 pixels, stride 2. Source: torch.nn.MaxPool2d(2, 2). */

@@ -38,5 +38,8 @@ NN_LINEAR_DECLARE(nn_linear_bf16__portable);
 NN_LINEAR_DECLARE(nn_linear_f32__avx2);
 NN_LINEAR_DECLARE(nn_linear_f16__avx2);
 NN_LINEAR_DECLARE(nn_linear_bf16__avx2);
+NN_LINEAR_DECLARE(nn_linear_f32__avx512);
+NN_LINEAR_DECLARE(nn_linear_f16__avx512);
+NN_LINEAR_DECLARE(nn_linear_bf16__avx512);
 
 #endif

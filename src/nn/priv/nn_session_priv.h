@@ -4,33 +4,42 @@
 
 #include "nn_session.h"
 #include "priv/nn_act.h"
+#include "priv/nn_conv_winograd.h"
 #include "priv/nn_linear.h"
 #include "priv/nn_net_priv.h"
 
 /** The kernels of one instruction set. */
 typedef struct nn_kernels {
     nn_conv3x3_fn conv3x3;
+    nn_winograd_kernels winograd;
     nn_linear_fn linear_f32, linear_f16, linear_bf16;
 } nn_kernels;
 
 const nn_kernels *nn_kernels_of(nn_isa isa);
 
-/** One convolution, with every size decided. Its input is the output of the one before. */
+/** One convolution, with every size decided. Its input is the output of the one before; the first one's lies in planes. */
 typedef struct nn_step_conv {
     const float *weight, *bias;
-    nn_act in, out, pooled; /* pooled.data NULL: no pooling follows */
+    nn_act in, out;             /* of the first image of a group; out is after pooling where one follows */
+    nn_act raw;                 /* the first convolution's output before pooling, where one follows */
+    size_t in_image, out_image; /* floats from one image of a group to the next; 0 where there is one only */
+    bool pool;
     int pool_feature;
+    nn_winograd_plan plan; /* of all but the first */
+    uint64_t ns;           /* of the last run */
 } nn_step_conv;
 
 typedef struct nn_step_linear {
     nn_linear_fn kernel;
     const uint8_t *weight;
-    size_t weight_stride; /* bytes */
+    size_t weight_stride;    /* bytes from one row to the next */
+    size_t weight_row_bytes; /* bytes of a row */
     const float *bias;
     size_t inputs, outputs;
     float *in; /* (max_batch, in_stride); elements behind the inputs are zero */
     size_t in_stride;
     bool relu;
+    uint64_t ns; /* of the last run */
 } nn_step_linear;
 
 struct nn_session {
@@ -41,6 +50,8 @@ struct nn_session {
     size_t max_batch, height, width;
     nn_layer_fn layer;
     void *layer_user;
+    size_t group;      /* images that the later convolutions take together */
+    size_t group_from; /* the first such convolution; conv_count where there is none */
     size_t conv_count;
     nn_step_conv conv[MODEL_VGG_CONVS_MAX];
     nn_step_linear linear[MODEL_VGG_LINEARS];
@@ -49,7 +60,12 @@ struct nn_session {
     size_t packed_size;
     uint8_t *scratch;
     size_t scratch_size;
-    float *planes; /* one layer as the hook wants it; NULL without a hook */
+    float *image;  /* the input, f32 [3][height + 2][width + 2], with its border of zeros */
+    float *shared; /* of the convolution that runs */
+    float *own;    /* of each thread, own_stride floats apart */
+    size_t own_stride;
+    uint64_t other_ns; /* of the last run: loading and average pooling */
+    float *planes;     /* one layer as the hook wants it; NULL without a hook */
 };
 
 #endif

@@ -1,0 +1,40 @@
+/* Portable C: 16 outputs x two tiles at a time. */
+#include "priv/nn_winograd_body.h"
+
+NN_WINOGRAD_TRANSFORMS(portable)
+
+#define TILES 2
+
+/* N is a constant at every call. */
+ALWAYS void multiply(const float *u, const float *v, size_t v_block, size_t channels, float *m, int add,
+                     const size_t N)
+{
+    vec sum[TILES];
+    for (size_t t = 0; t < N; t++) {
+        sum[t] = add ? load(m + t * NN_PAIR) : (vec){0};
+    }
+    for (size_t c = 0; c < channels; c++) {
+        const float *at = v + c / NN_BLOCK * v_block + c % NN_BLOCK;
+        for (size_t t = 0; t < N; t++) {
+            sum[t] += at[t * NN_BLOCK] * load(u + c * NN_PAIR);
+        }
+    }
+    for (size_t t = 0; t < N; t++) {
+        store(m + t * NN_PAIR, sum[t]);
+    }
+}
+
+void nn_winograd_multiply_f32_32__portable(const float *u, const float *v, size_t v_block, size_t channels,
+                                           size_t tiles, float *m, int add, const float *ahead)
+{
+    (void)ahead;
+    for (size_t half = 0; half < NN_PAIR; half += NN_BLOCK) {
+        size_t t = 0;
+        for (; t + TILES <= tiles; t += TILES) {
+            multiply(u + half, v + t * NN_BLOCK, v_block, channels, m + t * NN_PAIR + half, add, TILES);
+        }
+        if (t < tiles) {
+            multiply(u + half, v + t * NN_BLOCK, v_block, channels, m + t * NN_PAIR + half, add, 1);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+/* One 3x3 convolution (padding 1, bias, ReLU, pooling if it follows) by Winograd's algorithm, over a group of images.
+ *
+ * Two schedules; tiles are numbered through all images of the group, and cut into superblocks:
+ *   apart  each job takes one superblock through everything: transforms its inputs into the thread's own memory, multiplies
+ *          with all weights (transformed once for the layer, by all threads, before), transforms back. For large images.
+ *   joint  for each superblock, all threads transform the inputs into shared memory; then each job takes some pairs of
+ *          output blocks, transforms a chunk of their weights in its own memory, and multiplies. Weights, which are far
+ *          larger than the image here, are read once for each superblock. For small images.
+ * Products are added over input channels in order in both, so the bits of the output do not depend on the schedule, on the
+ * sizes of blocks, or on threads.
+ */
+#ifndef NN_CONV_WINOGRAD_H
+#define NN_CONV_WINOGRAD_H
+
+#include <stdbool.h>
+
+#include "base_pool.h"
+#include "priv/nn_act.h"
+#include "priv/nn_winograd.h"
+
+typedef struct nn_winograd_plan {
+    size_t inputs, outputs; /* channels */
+    size_t height, width;   /* of input and of output before pooling */
+    bool pool;
+    bool joint;
+    size_t rows, columns; /* of tiles in one image */
+    size_t block;         /* tiles of a superblock, at most */
+    size_t group;         /* pairs of output blocks in one job (joint) */
+    size_t chunk;         /* input channels whose weights are transformed at once (joint), a multiple of 16 */
+    size_t u_stride, v_stride, m_stride; /* floats between positions */
+    size_t shared_floats;                /* scratch of the layer */
+    size_t own_floats;                   /* scratch of each thread */
+} nn_winograd_plan;
+
+/** @param images  of a group, at most. @param threads  that will run it. */
+nn_winograd_plan nn_winograd_plan_of(size_t inputs, size_t outputs, size_t height, size_t width, bool pool,
+                                     size_t images, unsigned threads);
+
+/** What a run is given; everything is borrowed. */
+typedef struct nn_winograd_call {
+    const nn_winograd_plan *plan;
+    const nn_winograd_kernels *kernels;
+    const float *weight;        /* f32 [outputs/16][inputs][3][3][16] */
+    const float *bias;          /* f32 [outputs], padded to whole blocks */
+    nn_act in, out;             /* of the first image; out is the pooled one where the plan pools */
+    size_t in_image, out_image; /* floats from one image to the next */
+    size_t images;
+    float *shared; /* plan->shared_floats, 64-byte aligned */
+    float *own;    /* plan->own_floats for each thread, own_stride floats apart */
+    size_t own_stride;
+    const base_cancel *cancel; /* when set, outputs are unspecified */
+} nn_winograd_call;
+
+void nn_winograd_run(nn_winograd_call *call, base_pool *pool);
+
+#endif
