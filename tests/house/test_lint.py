@@ -101,8 +101,10 @@ def archives(lint, root, scratch):
         write(scratch, {f"{room}.c": text})
         subprocess.run(["cc", "-c", "-o", str(scratch / f"{room}.o"), str(scratch / f"{room}.c")], check=True)
         subprocess.run(["ar", "crs", str(build / "lib" / f"libcistern_{room}.a"), str(scratch / f"{room}.o")], check=True)
+    subprocess.run(["cc", "-shared", "-o", str(build / "lib" / "libcistern.so"), str(scratch / "three.o")], check=True)
     wrong = 0
-    for check, said in (("archives_use_only_the_rooms_of_their_row", "uses three_a of 'three'"),
+    for check, said in (("the_shared_library_shows_only_public_names", "libcistern.so: three_a"),
+                        ("archives_use_only_the_rooms_of_their_row", "uses three_a of 'three'"),
                         ("symbols_begin_with_their_room", "one (one.o): stray"),
                         ("base_keeps_no_state", "kept in .bss")):
         status, failed, _, output = run(lint, root, "--only", check, build)
