@@ -16,9 +16,10 @@
 
 #define MAP_OF_NO_FILE 0x20 /* MAP_ANONYMOUS, which POSIX does not name; Linux, x86-64 and aarch64 */
 
+/* The hard limit of processor time lies a second above: at a hard one the kernel kills without saying why. */
 static cistern_status set_limit(int which, rlim_t value, const char *what, cistern_error *err)
 {
-    struct rlimit limit = {value, value};
+    struct rlimit limit = {value, which == RLIMIT_CPU ? value + 1 : value};
 
     if (setrlimit((__rlimit_resource_t)which, &limit) != 0)
         return base_fail_errno(err, errno, "cannot limit the import program's %s", what);

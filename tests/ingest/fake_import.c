@@ -1,0 +1,372 @@
+/* An import program that does what the "path" of its first file says, instead of what it should.
+ *
+ * It is started as the real one is: the answer's socket is 3, the files begin at 4.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include "priv/ingest_answer.h"
+#include "priv/ingest_sandbox.h"
+
+extern char **environ;
+
+static void send_bytes(const void *bytes, size_t n)
+{
+    const char *p = bytes;
+
+    while (n) {
+        ssize_t sent = write(INGEST_ANSWER_FD, p, n);
+        if (sent <= 0)
+            _exit(9);
+        p += sent;
+        n -= (size_t)sent;
+    }
+}
+
+static void send_buf(base_buf *answer)
+{
+    send_bytes(answer->data, answer->len);
+    base_buf_clear(answer);
+}
+
+static void send_error(cistern_status status, const char *text)
+{
+    cistern_error what = CISTERN_ERROR_INIT;
+    base_buf answer;
+
+    base_buf_init(&answer, INGEST_ANSWER_MAX);
+    what.status = status;
+    (void)snprintf(what.text, sizeof what.text, "%s", text);
+    if (ingest_answer_put_error(&what, &answer, NULL) != CISTERN_OK)
+        _exit(8);
+    send_buf(&answer);
+}
+
+/* An index of one tensor "w" of `count` floats at byte 0 of a file said to have `size` bytes. */
+static void send_index(uint64_t size, uint64_t count)
+{
+    model_index *index = NULL;
+    model_tensor t = {.name = "w", .dtype = MODEL_F32, .rank = 1, .shape = {count}, .stride = {1}};
+    base_buf answer;
+
+    base_buf_init(&answer, INGEST_ANSWER_MAX);
+    if (model_index_new(&size, 1, &index, NULL) || model_index_add(index, &t, NULL) ||
+        ingest_answer_put_index(index, &answer, NULL))
+        _exit(8);
+    send_buf(&answer);
+    model_index_free(index);
+}
+
+static void wait_for_ever(void)
+{
+    for (;;)
+        pause();
+}
+
+/* ---- lies ---- */
+
+static void good(void)
+{
+    send_index(40, 10);
+}
+
+static void beyond_the_file(void)
+{
+    send_index(44, 11);
+}
+
+static void other_size(void)
+{
+    send_index(41, 10);
+}
+
+static void too_long(void)
+{
+    char *piece = calloc(1, 1 << 20);
+
+    for (size_t i = 0; piece && i < (INGEST_ANSWER_MAX >> 20) + 2; i++)
+        send_bytes(piece, 1 << 20);
+}
+
+static void endless(void)
+{
+    for (;;)
+        too_long();
+}
+
+static void silent(void)
+{
+}
+
+static void garbage(void)
+{
+    send_bytes("<html>not what you want, all of it</html>", 41);
+}
+
+static void escapes(void)
+{
+    send_error(CISTERN_UNREADABLE, "a \x1b[31mred\n line");
+}
+
+static void impossible_status(void)
+{
+    send_error(CISTERN_CANCELLED, "interrupted");
+}
+
+static void no_memory(void)
+{
+    send_error(CISTERN_NO_MEMORY, "out of memory");
+}
+
+/* ---- deaths ---- */
+
+static void exits(void)
+{
+    _exit(3);
+}
+
+static void answers_and_fails(void)
+{
+    good();
+    _exit(4);
+}
+
+static void crashes(void)
+{
+    raise(SIGSEGV);
+}
+
+static void answers_and_crashes(void)
+{
+    good();
+    raise(SIGSEGV);
+}
+
+/* The file loses its bytes after it was mapped. */
+static void cut_while_read(void)
+{
+    struct stat st;
+    int fd = open("/proc/self/fd/4", O_RDWR);
+
+    if (fstat(INGEST_FILES_FD, &st) != 0 || fd < 0)
+        _exit(7);
+    volatile const char *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, INGEST_FILES_FD, 0);
+    if (p == MAP_FAILED || ftruncate(fd, 0) != 0)
+        _exit(7);
+    _exit(p[0] ? 5 : 6);
+}
+
+static void hangs(void)
+{
+    wait_for_ever();
+}
+
+static void answers_and_hangs(void)
+{
+    good();
+    close(INGEST_ANSWER_FD);
+    wait_for_ever();
+}
+
+/* A child of its own keeps the socket open; it leaves by itself when the other end is closed. */
+static void leaves_a_child(void)
+{
+    char byte;
+
+    good();
+    if (fork() == 0) {
+        (void)!read(INGEST_ANSWER_FD, &byte, 1);
+        _exit(0);
+    }
+}
+
+/* ---- what it was given ---- */
+
+static size_t say_descriptors(char *text, size_t size)
+{
+    size_t n = 0;
+
+    for (int fd = 0; fd < 256; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0)
+            n += (size_t)snprintf(text + n, size - n, " %d", fd);
+    }
+    return n;
+}
+
+static void surroundings(void)
+{
+    char text[512] = "descriptors", blocked[32];
+    sigset_t mask;
+    size_t n = 11 + say_descriptors(text + 11, sizeof text - 11);
+    int count = 0, variables = 0;
+
+    sigprocmask(SIG_SETMASK, NULL, &mask);
+    for (int i = 1; i < 32; i++)
+        count += sigismember(&mask, i) == 1;
+    while (environ[variables])
+        variables++;
+    (void)snprintf(blocked, sizeof blocked, "; %d blocked", count);
+    (void)snprintf(text + n, sizeof text - n, "%s; %d variables; group %s; standard input %s", blocked,
+                   variables, getpgrp() == getpid() ? "own" : "shared",
+                   read(0, blocked, 1) == 0 ? "empty" : "not empty");
+    send_error(CISTERN_UNREADABLE, text);
+}
+
+/* ---- out of the sandbox ---- */
+
+static void enter(unsigned seconds)
+{
+    ingest_sandbox sandbox = {INGEST_DATA_MAX, seconds, INGEST_ANSWER_FD};
+    cistern_error err = CISTERN_ERROR_INIT;
+
+    if (ingest_sandbox_enter(&sandbox, &err) != CISTERN_OK) {
+        send_error(CISTERN_UNEXPECTED, err.text);
+        _exit(0);
+    }
+}
+
+static void confined_works(void)
+{
+    enter(10);
+    char *p = malloc(64 << 20);
+    if (!p)
+        _exit(9);
+    memset(p, 1, 64 << 20);
+    free(p);
+    good();
+}
+
+static void confined_memory(void)
+{
+    size_t got = 0;
+
+    enter(10);
+    while (malloc(1 << 20))
+        got++;
+    send_error(got > 64 && got < 160 ? CISTERN_NO_MEMORY : CISTERN_UNEXPECTED, "the limit is elsewhere");
+}
+
+static void confined_time(void)
+{
+    enter(1);
+    for (volatile unsigned long i = 0;; i++)
+        ;
+}
+
+static void confined_open(void)
+{
+    enter(10);
+    (void)open("/etc/passwd", O_RDONLY);
+    good();
+}
+
+static void confined_read(void)
+{
+    char byte;
+
+    enter(10);
+    (void)!read(INGEST_FILES_FD, &byte, 1);
+    good();
+}
+
+static void confined_socket(void)
+{
+    enter(10);
+    (void)socket(AF_INET, SOCK_STREAM, 0);
+    good();
+}
+
+static void confined_exec(void)
+{
+    char *const none[] = {NULL};
+
+    enter(10);
+    (void)execve("/bin/true", none, none);
+    good();
+}
+
+static void confined_code(void)
+{
+    enter(10);
+    (void)mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | 0x20, -1, 0);
+    good();
+}
+
+static void confined_map(void)
+{
+    enter(10);
+    (void)mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, INGEST_FILES_FD, 0);
+    good();
+}
+
+static void confined_write(void)
+{
+    enter(10);
+    (void)!write(1, "x", 1);
+    good();
+}
+
+static void confined_kill(void)
+{
+    enter(10);
+    (void)kill(getppid(), 0);
+    good();
+}
+
+#define MODE(name)                                                                                           \
+    {                                                                                                        \
+#name, name                                                                                          \
+    }
+static const struct {
+    const char *name;
+    void (*run)(void);
+} modes[] = {
+    MODE(good),
+    MODE(beyond_the_file),
+    MODE(other_size),
+    MODE(too_long),
+    MODE(endless),
+    MODE(silent),
+    MODE(garbage),
+    MODE(escapes),
+    MODE(no_memory),
+    MODE(impossible_status),
+    MODE(exits),
+    MODE(answers_and_fails),
+    MODE(crashes),
+    MODE(answers_and_crashes),
+    MODE(cut_while_read),
+    MODE(hangs),
+    MODE(answers_and_hangs),
+    MODE(leaves_a_child),
+    MODE(surroundings),
+    MODE(confined_works),
+    MODE(confined_memory),
+    MODE(confined_time),
+    MODE(confined_open),
+    MODE(confined_read),
+    MODE(confined_socket),
+    MODE(confined_exec),
+    MODE(confined_code),
+    MODE(confined_map),
+    MODE(confined_write),
+    MODE(confined_kill),
+};
+
+int main(int argc, char **argv)
+{
+    for (size_t i = 0; argc > 1 && i < sizeof modes / sizeof modes[0]; i++) {
+        if (strcmp(argv[1], modes[i].name) == 0) {
+            modes[i].run();
+            _exit(0);
+        }
+    }
+    _exit(99);
+}
