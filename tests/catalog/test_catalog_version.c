@@ -205,6 +205,24 @@ static void hostile_fields_are_damage_named_by_path(void **state)
     }
 }
 
+static void text_of_any_language_is_kept_and_control_characters_are_not(void **state)
+{
+    fixture *f = *state;
+    catalog_version v;
+    bool found = false;
+    fixture_add(f, "vgg16", NULL, "one", "1");
+    put_with(f, "who", json_string("J\xc3\xbcrgen \xc2\xa9 \xe6\xa8\xa1\xe5\x9e\x8b"));
+    assert_ok(read_version(f, "1", &v, &found), &f->err);
+    assert_string_equal(v.who, "J\xc3\xbcrgen \xc2\xa9 \xe6\xa8\xa1\xe5\x9e\x8b");
+    catalog_version_clear(&v);
+    put_with(f, "who",
+             json_string("a\xc2\x9b"
+                         "31m")); /* U+009B begins an escape sequence of one character */
+    damaged(f, "control character");
+    put_with(f, "who", json_string("a\x7f"));
+    damaged(f, "control character");
+}
+
 static void two_paths_that_fold_to_one_are_damage(void **state)
 {
     fixture *f = *state;
@@ -305,6 +323,7 @@ int main(void)
         FIXTURE_TEST(an_absent_version_or_model_is_not_found_and_no_error),
         FIXTURE_TEST(unknown_fields_are_kept),
         FIXTURE_TEST(hostile_fields_are_damage_named_by_path),
+        FIXTURE_TEST(text_of_any_language_is_kept_and_control_characters_are_not),
         FIXTURE_TEST(two_paths_that_fold_to_one_are_damage),
         FIXTURE_TEST(too_many_files_are_damage),
         FIXTURE_TEST(hostile_bytes_are_damage_named_by_path),
