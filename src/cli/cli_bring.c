@@ -64,21 +64,32 @@ static void note_outcome(cli *c, const cistern_version *v, const cistern_pull_re
         cli_note(c, "%s", result->note);
 }
 
+/* A fact and how it is known: "imagenet-1k (published table)"; of a file only its name: "config.json". */
+static void fact_text(const char *value, const char *source, char *out, size_t size)
+{
+    bool known = source && source[0] && strcmp(source, "none") != 0;
+    if (!value || !value[0])
+        snprintf(out, size, "none");
+    else if (known && strcmp(value, "config") == 0)
+        snprintf(out, size, "%s", source);
+    else
+        snprintf(out, size, "%s%s%s%s", value, known ? " (" : "", known ? source : "", known ? ")" : "");
+}
+
 /* What the model was taken for, when it is new. */
 static void note_facts(cli *c, const cistern_version *v)
 {
     cistern_facts facts = {.size = sizeof facts};
-    char classes[32] = "", labels[96] = "no names of the classes";
+    char classes[32] = "", labels[128], preprocessing[128];
     cistern_version_facts(v, &facts);
     if (!facts.architecture || strcmp(facts.architecture, "unknown") == 0)
         return; /* the warning has said so */
     if (facts.classes)
         snprintf(classes, sizeof classes, ", %u classes", (unsigned)facts.classes);
-    if (facts.label_set && facts.label_set[0])
-        snprintf(labels, sizeof labels, "labels: %.40s (%.40s)", facts.label_set, facts.labels_source);
-    cli_note(c, "  %s%s, %s, input %ux%u, preprocessing: %s (%s)", facts.architecture, classes, labels,
-             (unsigned)facts.input_height, (unsigned)facts.input_width, facts.preset,
-             facts.preprocess_source);
+    fact_text(facts.label_set, facts.labels_source, labels, sizeof labels);
+    fact_text(facts.preset, facts.preprocess_source, preprocessing, sizeof preprocessing);
+    cli_note(c, "  %s%s, input %ux%u, labels: %s, preprocessing: %s", facts.architecture, classes,
+             (unsigned)facts.input_height, (unsigned)facts.input_width, labels, preprocessing);
 }
 
 static void put_json(cli *c, const cistern_version *v, const cistern_pull_result *result)

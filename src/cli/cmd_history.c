@@ -14,9 +14,11 @@ static void what_text(const cistern_event *e, char *out, size_t size)
         snprintf(out, size, "version %s added", e->tag);
     else if (strcmp(e->kind, "remove") == 0)
         snprintf(out, size, "version %s removed", e->tag);
+    else if (!e->from || !e->from[0])
+        snprintf(out, size, "%s: %s", e->alias, e->tag);
     else
-        snprintf(out, size, "%s%s: %s%s%s", e->alias, strcmp(e->kind, "rollback") == 0 ? " rolled back" : "",
-                 e->from && e->from[0] ? e->from : "", e->from && e->from[0] ? " -> " : "-> ", e->tag);
+        snprintf(out, size, "%s%s: %s -> %s", e->alias,
+                 strcmp(e->kind, "rollback") == 0 ? " rolled back" : "", e->from, e->tag);
 }
 
 static cistern_status put_table(cli *c, const cistern_history *h, cistern_error *err)

@@ -16,6 +16,7 @@ static void put_row(term_table *table, const cistern_version *v)
 {
     char size[TERM_UNITS_MAX], aliases[512];
     cistern_facts facts = {.size = sizeof facts};
+    const char *when = cistern_version_when(v); /* 2026-01-31T12:00:00Z */
     cistern_version_facts(v, &facts);
     term_units_bytes(cistern_version_bytes(v), size);
     cli_show_aliases(v, aliases, sizeof aliases);
@@ -23,7 +24,7 @@ static void put_row(term_table *table, const cistern_version *v)
     term_table_put_styled(table, TERM_CYAN, aliases);
     term_table_put(table, facts.architecture ? facts.architecture : "");
     term_table_put(table, size);
-    term_table_printf(table, "%.16s%s", cistern_version_when(v),
+    term_table_printf(table, "%.10s %.5s%s", when, strlen(when) > 11 ? when + 11 : "",
                       cistern_version_is_here(v) ? "" : " (damaged or gone)");
     term_table_printf(table, "%.12s", cistern_version_digest(v));
 }

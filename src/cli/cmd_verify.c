@@ -3,6 +3,7 @@
 #include "cli_verbs.h"
 #include "term_units.h"
 #include <stdio.h>
+#include <string.h>
 
 static const char *const examples[] = {"cistern verify", "cistern verify vgg16:3 vgg16:4", NULL};
 
@@ -29,10 +30,11 @@ static void put_json(verification *v, const cistern_verify_result *r)
 static void put_line(cli *c, const cistern_verify_result *r)
 {
     bool good = r->status == CISTERN_OK;
-    char size[TERM_UNITS_MAX];
+    char size[TERM_UNITS_MAX], which[300];
     term_units_bytes(r->bytes, size);
+    snprintf(which, sizeof which, "%.*s", (int)strcspn(r->reference, "@"), r->reference);
     term_stream_put_styled(&c->out, good ? TERM_GREEN : TERM_RED, good ? "ok  " : "BAD ");
-    term_stream_put_text(&c->out, r->reference);
+    term_stream_put_text(&c->out, which);
     term_stream_put(&c->out, "  ");
     term_stream_put_text(&c->out, r->path);
     term_stream_printf(&c->out, "  %s", size);

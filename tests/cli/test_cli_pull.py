@@ -22,7 +22,7 @@ class Once(cli_support.Case):
         out = self.ok("pull", server.url + "digits.pth", "--as", "digits")
         self.assertRegex(out.splitlines()[-1], REFERENCE)
         self.assertRegex(self.notes, r"(?m)^digits:1 fetched, [0-9.]+ [kM]B in [0-9.]+ m?s$")
-        self.assertRegex(self.notes, r"vgg11_bn, 10 classes, labels: config \(config.json\)")
+        self.assertRegex(self.notes, r"(?m)^  vgg11_bn, 10 classes, input 32x32, labels: config.json, preprocessing: config.json$")
         stats = server.stats()
         size = os.path.getsize(self.root / "digits.pth")
         self.assertEqual(stats["paths"]["/digits.pth"]["bytes"], size)
