@@ -360,8 +360,20 @@ static const struct {
     MODE(confined_kill),
 };
 
+/* Deaths are deaths, also where a sanitizer would report them first. */
+static void die_by_default(void)
+{
+    struct sigaction by_default;
+
+    memset(&by_default, 0, sizeof by_default);
+    by_default.sa_handler = SIG_DFL;
+    (void)sigaction(SIGSEGV, &by_default, NULL);
+    (void)sigaction(SIGBUS, &by_default, NULL);
+}
+
 int main(int argc, char **argv)
 {
+    die_by_default();
     for (size_t i = 0; argc > 1 && i < sizeof modes / sizeof modes[0]; i++) {
         if (strcmp(argv[1], modes[i].name) == 0) {
             modes[i].run();
