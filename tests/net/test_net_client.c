@@ -1,6 +1,9 @@
 /* The client: its copy of the options, its first requests, its counter. */
 #include <pthread.h>
+#include <signal.h>
+#include <time.h>
 #include "net_fixture.h"
+#include "priv/net_curl.h"
 
 static net_fixture f;
 
@@ -111,6 +114,30 @@ static void a_url_that_is_none_makes_no_source(void **state)
     assert_null(src);
 }
 
+/* raise() reaches this thread, as a write to a closed socket does. */
+static void a_broken_pipe_meanwhile_is_swallowed_an_older_one_is_not(void **state)
+{
+    net_signals signals;
+    sigset_t pipe, pending, before;
+    (void)state;
+    net_signals_block(&signals);
+    raise(SIGPIPE);
+    net_signals_restore(&signals); /* the default action would end the program here */
+    sigpending(&pending);
+    assert_false(sigismember(&pending, SIGPIPE));
+
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe, &before);
+    raise(SIGPIPE);
+    net_signals_block(&signals);
+    net_signals_restore(&signals);
+    sigpending(&pending);
+    assert_true(sigismember(&pending, SIGPIPE));
+    assert_int_equal(sigtimedwait(&pipe, NULL, &(struct timespec){0, 0}), SIGPIPE);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -118,6 +145,7 @@ int main(void)
         cmocka_unit_test(options_are_copied),
         cmocka_unit_test(options_of_an_older_caller_are_filled_up),
         cmocka_unit_test(every_redirect_and_every_try_counts_as_a_request),
+        cmocka_unit_test(a_broken_pipe_meanwhile_is_swallowed_an_older_one_is_not),
         cmocka_unit_test(a_url_that_is_none_makes_no_source),
     };
     return cmocka_run_group_tests(tests, start, stop);

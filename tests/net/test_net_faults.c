@@ -149,10 +149,10 @@ static void range_ignored_by_server(void **state)
 
 static void wrong_content_range_is_refused(void **state)
 {
-    static const char *const ranges[] = {"bytes 0-200000/300000",    "bytes 1001-201000/300000",
-                                         "bytes 1000-200998/300000", "bytes 1000-201000/300000",
-                                         "bytes */300000",           "bytes 1000-200999",
-                                         "lines 1000-200999/300000", ""};
+    static const char *const ranges[] = {
+        "bytes 0-200000/300000",    "bytes 999-200999/300000",  "bytes 1001-201000/300000",
+        "bytes 1000-200998/300000", "bytes 1000-201000/300000", "bytes */300000",
+        "bytes 1000-200999",        "lines 1000-200999/300000", ""};
     (void)state;
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
         char members[128];
@@ -378,6 +378,14 @@ static void answers_that_are_no_http(void **state)
     }
 }
 
+static void a_cut_error_page_is_still_the_error(void **state)
+{
+    (void)state;
+    attempt a = read_raw("HTTP/1.1 404 Not Found\r\nContent-Length: 100\r\n\r\nshort", NULL);
+    assert_refused_at_once(&a, CISTERN_NOT_FOUND, "404");
+    assert_false(a.answer.transient);
+}
+
 static void endless_head_is_given_up(void **state)
 {
     (void)state;
@@ -546,6 +554,7 @@ int main(void)
         cmocka_unit_test_setup(body_without_a_length, no_faults),
         cmocka_unit_test(bytes_beyond_the_range_are_refused),
         cmocka_unit_test(answers_that_are_no_http),
+        cmocka_unit_test(a_cut_error_page_is_still_the_error),
         cmocka_unit_test(endless_head_is_given_up),
         cmocka_unit_test_setup(a_sink_that_refuses_ends_the_transfer_with_its_status, no_faults),
         cmocka_unit_test(unknown_host),
