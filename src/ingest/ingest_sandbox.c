@@ -16,27 +16,32 @@
 
 #define MAP_OF_NO_FILE 0x20 /* MAP_ANONYMOUS, which POSIX does not name; Linux, x86-64 and aarch64 */
 
-/* The hard limit of processor time lies a second above: at a hard one the kernel kills without saying why. */
-static cistern_status set_limit(int which, rlim_t value, const char *what, cistern_error *err)
+/* At most `soft` and `hard`; a limit that is tighter already stays, for it could not be widened. */
+static cistern_status set_limit(int which, rlim_t soft, rlim_t hard, const char *what, cistern_error *err)
 {
-    struct rlimit limit = {value, which == RLIMIT_CPU ? value + 1 : value};
+    struct rlimit limit;
 
-    if (setrlimit((__rlimit_resource_t)which, &limit) != 0)
-        return base_fail_errno(err, errno, "cannot limit the import program's %s", what);
-    return CISTERN_OK;
+    if (getrlimit((__rlimit_resource_t)which, &limit) == 0) {
+        limit.rlim_max = hard < limit.rlim_max ? hard : limit.rlim_max;
+        limit.rlim_cur = soft < limit.rlim_max ? soft : limit.rlim_max;
+        if (setrlimit((__rlimit_resource_t)which, &limit) == 0)
+            return CISTERN_OK;
+    }
+    return base_fail_errno(err, errno, "cannot limit the import program's %s", what);
 }
 
 static cistern_status set_limits(const ingest_sandbox *sandbox, cistern_error *err)
 {
     cistern_status st;
 
-    if ((st = set_limit(RLIMIT_CPU, sandbox->cpu_seconds, "processor time", err)) ||
-        (st = set_limit(RLIMIT_NOFILE, 0, "descriptors", err)) ||
-        (st = set_limit(RLIMIT_FSIZE, 0, "files", err)) ||
-        (st = set_limit(RLIMIT_CORE, 0, "core dumps", err)))
+    /* processor time: at the hard limit the kernel kills without saying why, hence one second above the soft one */
+    if ((st = set_limit(RLIMIT_CPU, sandbox->cpu_seconds, sandbox->cpu_seconds + 1, "processor time", err)) ||
+        (st = set_limit(RLIMIT_NOFILE, 0, 0, "descriptors", err)) ||
+        (st = set_limit(RLIMIT_FSIZE, 0, 0, "files", err)) ||
+        (st = set_limit(RLIMIT_CORE, 0, 0, "core dumps", err)))
         return st;
 #if !defined(CISTERN_SANITIZED)
-    return set_limit(RLIMIT_DATA, sandbox->data_max, "memory", err);
+    return set_limit(RLIMIT_DATA, sandbox->data_max, sandbox->data_max, "memory", err);
 #else
     return CISTERN_OK;
 #endif

@@ -207,6 +207,31 @@ static void opcode_bombs_meet_limits(void **state)
                  2, FORMATS_CELLS_MAX, "have more than 1048576 members");
 }
 
+/* A storage, or a tensor of one, mentioned over and over from the memo. */
+static void storages_and_tensors_have_limits(void **state)
+{
+    forge start = {0};
+
+    (void)state;
+    FORGE(&start, "\x80\x02(");
+    pickle_text(&start, "storage");
+    pickle_global(&start, "torch", "ByteStorage");
+    pickle_text(&start, "0");
+    pickle_text(&start, "cpu");
+    FORGE(&start, "K\x01tq\x01]");
+    limit_holds((const char *)start.data, start.len, "h\x01Qa", 4, 2, FORMATS_STORAGES_MAX,
+                "mentions storages more than 131072 times", __LINE__);
+    forge_free(&start);
+    FORGE(&start, "\x80\x02");
+    pickle_global(&start, "torch._utils", "_rebuild_tensor");
+    FORGE(&start, "q\x01(");
+    pickle_storage(&start, "ByteStorage", "0", 1, false);
+    FORGE(&start, "K\0))tq\x02\x86]"); /* the pair keeps them from being in the way */
+    limit_holds((const char *)start.data, start.len, "h\x01h\x02Ra", 6, 4, FORMATS_VIEWS_MAX,
+                "makes more than 131072 tensors", __LINE__);
+    forge_free(&start);
+}
+
 /* 5: a tuple in a tuple in a tuple …, a million deep, without a deep stack. */
 static void nesting_a_million_deep_is_refused_and_freed(void **state)
 {
@@ -527,6 +552,7 @@ int main(void)
         cmocka_unit_test(a_tensor_takes_no_members),
         cmocka_unit_test(memo_numbers_are_checked),
         cmocka_unit_test(opcode_bombs_meet_limits),
+        cmocka_unit_test(storages_and_tensors_have_limits),
         cmocka_unit_test(nesting_a_million_deep_is_refused_and_freed),
         cmocka_unit_test(nesting_has_a_limit),
         cmocka_unit_test(walks_have_a_limit),
