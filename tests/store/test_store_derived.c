@@ -1,0 +1,185 @@
+/* Derived files: usable or as good as absent; and what a store holds. */
+#include "store_case.h"
+#include "store_derived.h"
+#include "store_usage.h"
+
+static store_derived_key a_key(void)
+{
+    return (store_derived_key){
+        .source = case_digest("source", 6), .kind = "tensor_index", .version = 1, .layout = "any"};
+}
+
+static void path_of_key(const store_case *c, const store_derived_key *key, char out[4 * CASE_PATH])
+{
+    char hex[BASE_SHA256_HEX];
+    base_digest_hex(&key->source, hex);
+    snprintf(out, 4 * CASE_PATH, "%s/derived/%s/%s-%u-%s", c->root, hex, key->kind, key->version,
+             key->layout);
+}
+
+static void put_then_get_and_map(void **state)
+{
+    store_case *c = *state;
+    store_derived_key key = a_key(), other = key;
+    store_derived_map map;
+    base_buf found;
+    base_buf_init(&found, 100);
+    assert_status(store_derived_get(c->s, &key, &found, err), CISTERN_NOT_FOUND, "derived/");
+    assert_ok(store_derived_put(c->s, &key, "payload", 7, err));
+    assert_ok(store_derived_get(c->s, &key, &found, err));
+    assert_string_equal(found.data, "payload");
+    base_buf_clear(&found);
+    assert_ok(store_derived_open(c->s, &key, true, &map, err));
+    assert_int_equal(map.size, 7);
+    assert_memory_equal(map.data, "payload", 7);
+    assert_int_equal((uintptr_t)map.data % 4096, 0);
+    store_derived_unmap(&map);
+    other.version = 2;
+    assert_status(store_derived_get(c->s, &other, &found, err), CISTERN_NOT_FOUND, "derived/");
+    other = key;
+    other.layout = "avx2";
+    assert_status(store_derived_get(c->s, &other, &found, err), CISTERN_NOT_FOUND, "derived/");
+    base_buf_init(&found, 3);
+    assert_status(store_derived_get(c->s, &key, &found, err), CISTERN_NOT_FOUND, "at most 3");
+    assert_int_equal(case_entries(c, "derived"), 2); /* one source and CACHEDIR.TAG */
+    assert_ok(store_derived_remove(c->s, &key.source, err));
+    assert_ok(store_derived_remove(c->s, &key.source, err));
+    assert_int_equal(case_entries(c, "derived"), 1);
+}
+
+static void empty_payload(void **state)
+{
+    store_case *c = *state;
+    store_derived_key key = a_key();
+    store_derived_map map;
+    assert_ok(store_derived_put(c->s, &key, NULL, 0, err));
+    assert_ok(store_derived_open(c->s, &key, true, &map, err));
+    assert_int_equal(map.size, 0);
+    store_derived_unmap(&map);
+}
+
+static void every_flip_and_cut_is_as_good_as_absent(void **state)
+{
+    store_case *c = *state;
+    store_derived_key key = a_key();
+    char path[4 * CASE_PATH];
+    base_buf found, good;
+    path_of_key(c, &key, path);
+    assert_ok(store_derived_put(c->s, &key, "payload", 7, err));
+    base_buf_init(&good, 10000);
+    base_buf_init(&found, 10000);
+    assert_ok(base_read_path(path, &good, err));
+    assert_int_equal(good.len, STORE_DERIVED_HEADER + 7);
+    for (size_t i = 0; i < good.len; i += i < 200 || i > 4090 ? 1 : 97) {
+        good.data[i] ^= 4;
+        unlink(path);
+        case_write(path, good.data, good.len);
+        assert_int_equal(store_derived_get(c->s, &key, &found, NULL), CISTERN_NOT_FOUND);
+        good.data[i] ^= 4;
+        unlink(path);
+        case_write(path, good.data, i);
+        assert_int_equal(store_derived_get(c->s, &key, &found, NULL), CISTERN_NOT_FOUND);
+    }
+    base_buf_clear(&good);
+    /* What is unusable is replaced. */
+    assert_ok(store_derived_put(c->s, &key, "payload", 7, err));
+    assert_ok(store_derived_get(c->s, &key, &found, err));
+    base_buf_clear(&found);
+}
+
+static void of_another_owner_or_writable_by_others_is_not_used(void **state)
+{
+    store_case *c = *state;
+    store_derived_key key = a_key();
+    char path[4 * CASE_PATH];
+    base_buf found;
+    base_buf_init(&found, 10000);
+    path_of_key(c, &key, path);
+    assert_ok(store_derived_put(c->s, &key, "payload", 7, err));
+    assert_int_equal(chmod(path, 0422), 0);
+    assert_status(store_derived_get(c->s, &key, &found, err), CISTERN_NOT_FOUND, "not usable");
+    assert_int_equal(chmod(path, 0400), 0);
+    assert_ok(store_derived_get(c->s, &key, &found, err));
+    base_buf_clear(&found);
+    if (geteuid() != 0)
+        return;
+    assert_int_equal(chown(path, 12345, 12345), 0);
+    assert_status(store_derived_get(c->s, &key, &found, err), CISTERN_NOT_FOUND, "not usable");
+    assert_ok(store_derived_put(c->s, &key, "payload", 7, err));
+    assert_ok(store_derived_get(c->s, &key, &found, err));
+    base_buf_clear(&found);
+}
+
+static void mapping_is_filled_and_published(void **state)
+{
+    store_case *c = *state;
+    store_derived_key key = a_key();
+    store_derived *d = NULL;
+    store_derived_map map;
+    uint8_t *data = NULL;
+    size_t n = 3000000;
+    assert_ok(store_derived_begin(c->s, &key, n, &d, &data, err));
+    assert_int_equal(data[0] | data[n - 1], 0);
+    memset(data, 7, n);
+    assert_int_equal(store_derived_open(c->s, &key, false, &map, NULL), CISTERN_NOT_FOUND);
+    assert_ok(store_derived_publish(d, err));
+    assert_ok(store_derived_open(c->s, &key, true, &map, err));
+    assert_int_equal(map.size, n);
+    assert_int_equal(map.data[n - 1], 7);
+    store_derived_unmap(&map);
+    assert_ok(store_derived_begin(c->s, &key, n, &d, &data, err));
+    store_derived_abandon(d);
+    store_derived_abandon(NULL);
+    char dir[4 * CASE_PATH], hex[BASE_SHA256_HEX];
+    base_digest_hex(&key.source, hex);
+    snprintf(dir, sizeof dir, "derived/%s", hex);
+    assert_int_equal(case_entries(c, dir), 1);
+}
+
+static void names_that_are_none_are_refused(void **state)
+{
+    store_case *c = *state;
+    static const char *const kinds[] = {"", "../x", "a/b", "A", ".x", "a-b"};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        store_derived_key key = a_key();
+        key.kind = kinds[i];
+        assert_status(store_derived_put(c->s, &key, "x", 1, err), CISTERN_USAGE, "cannot be called");
+    }
+}
+
+static void usage_counts_what_is_there(void **state)
+{
+    store_case *c = *state;
+    store_derived_key key = a_key();
+    store_usage usage;
+    uint8_t *bytes = case_bytes(100000, 1);
+    assert_ok(store_usage_count(c->s, &usage, err));
+    assert_int_equal(usage.blobs, 0);
+    case_put(c, bytes, 100000);
+    case_put(c, bytes, 5);
+    assert_ok(store_derived_put(c->s, &key, "payload", 7, err));
+    assert_ok(store_usage_count(c->s, &usage, err));
+    assert_int_equal(usage.blobs, 2);
+    assert_int_equal(usage.blob_bytes, 100005);
+    assert_int_equal(usage.chunk_bytes, 2 * 56);
+    assert_int_equal(usage.partials, 0);
+    assert_true(usage.derived_bytes > 0);
+    assert_true(usage.free_bytes > 0);
+    free(bytes);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, case_setup, case_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(put_then_get_and_map),
+        TEST(empty_payload),
+        TEST(every_flip_and_cut_is_as_good_as_absent),
+        TEST(of_another_owner_or_writable_by_others_is_not_used),
+        TEST(mapping_is_filled_and_published),
+        TEST(names_that_are_none_are_refused),
+        TEST(usage_counts_what_is_there),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
