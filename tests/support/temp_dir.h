@@ -73,11 +73,11 @@ static inline void temp_dir_remove(temp_dir *t)
     t->fd = -1;
 }
 
-/** "<directory>/<name>"; one of four buffers that are used in turn. */
+/** "<directory>/<name>"; one of four buffers of this thread that are used in turn. */
 static inline const char *temp_dir_path(const temp_dir *t, const char *name)
 {
-    static char buffers[4][PATH_MAX];
-    static unsigned next;
+    static _Thread_local char buffers[4][PATH_MAX];
+    static _Thread_local unsigned next;
     char *out = buffers[next++ % 4];
     snprintf(out, PATH_MAX, "%s/%s", t->path, name);
     return out;
