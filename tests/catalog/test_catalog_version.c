@@ -278,6 +278,48 @@ static void hostile_bytes_are_damage_named_by_path(void **state)
     free(huge);
 }
 
+static void read_anything(fixture *f)
+{
+    catalog_version v;
+    bool found = false;
+    cistern_status st = read_version(f, "1", &v, &found);
+    assert_true(st == CISTERN_OK || st == CISTERN_DAMAGED || st == CISTERN_CONFLICT);
+    if (st == CISTERN_OK) { /* then all of it holds */
+        assert_true(found && v.file_count == 1 && strlen(v.digest) == 64 && strlen(v.id) == 32);
+        assert_ok(catalog_path_check(v.files[0].path, &f->err), &f->err);
+    } else {
+        assert_null(v.document);
+    }
+    catalog_version_clear(&v);
+}
+
+static void any_flipped_bit_or_cut_is_refused_or_harmless(void **state)
+{
+    fixture *f = *state;
+    fixture_add(f, "vgg16", NULL, "one", "1");
+    char *text = fixture_get(f, PATH);
+    size_t n = strlen(text);
+    assert_int_equal(fchmodat(f->dir.fd, PATH, 0600, 0), 0);
+    int fd = openat(f->dir.fd, PATH, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    for (size_t i = 0; i < n; i++) {
+        for (int bit = 0; bit < 8; bit++) {
+            char flipped = (char)(text[i] ^ (1 << bit));
+            assert_int_equal(pwrite(fd, &flipped, 1, (off_t)i), 1);
+            read_anything(f);
+        }
+        assert_int_equal(pwrite(fd, &text[i], 1, (off_t)i), 1);
+    }
+    assert_int_equal(ftruncate(fd, (off_t)n - 1), 0);
+    read_anything(f); /* only the newline at the end is missing */
+    for (size_t i = n - 1; i > 0; i--) {
+        assert_int_equal(ftruncate(fd, (off_t)i - 1), 0);
+        damaged(f, PATH);
+    }
+    close(fd);
+    free(text);
+}
+
 static void a_document_of_another_lineage_is_a_conflict(void **state)
 {
     fixture *f = *state;
@@ -327,6 +369,7 @@ int main(void)
         FIXTURE_TEST(two_paths_that_fold_to_one_are_damage),
         FIXTURE_TEST(too_many_files_are_damage),
         FIXTURE_TEST(hostile_bytes_are_damage_named_by_path),
+        FIXTURE_TEST(any_flipped_bit_or_cut_is_refused_or_harmless),
         FIXTURE_TEST(a_document_of_another_lineage_is_a_conflict),
         FIXTURE_TEST(bad_facts_are_damage_when_they_are_asked_for),
         FIXTURE_TEST(a_directory_in_place_of_a_document_is_damage),
