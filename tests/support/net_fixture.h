@@ -43,8 +43,6 @@ static inline net_options fixture_options(void)
     net_options options = NET_OPTIONS_INIT;
     options.backoff_first_ms = 5;
     options.backoff_max_ms = 20;
-    options.connect_timeout_ms = 5000;
-    options.low_speed_seconds = 2;
     return options;
 }
 
