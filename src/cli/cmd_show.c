@@ -21,11 +21,12 @@ static const char *const examples[] = {"cistern show vgg16", "cistern show vgg16
 static void put_pair(term_table *t, const char *key, const char *value, const char *source)
 {
     term_table_put_styled(t, TERM_DIM, key);
-    term_table_put(t, value && value[0] ? value : "-");
-    if (source && source[0] && strcmp(source, "none") != 0)
-        term_table_printf(t, "(%s)", source);
+    if (!value || !value[0])
+        term_table_put(t, "-");
+    else if (source && source[0] && strcmp(source, "none") != 0)
+        term_table_printf(t, "%s (%s)", value, source);
     else
-        term_table_put(t, "");
+        term_table_put(t, value);
 }
 
 static void put_facts(term_table *t, const cistern_version *v)
@@ -60,17 +61,16 @@ static void put_files(term_table *t, const cistern_version *v)
         char size[TERM_UNITS_MAX];
         term_units_bytes(file.bytes, size);
         term_table_put_styled(t, TERM_DIM, i ? "" : "files");
-        term_table_put(t, file.path);
-        term_table_put(t, size);
+        term_table_printf(t, "%.200s, %s", file.path, size);
     }
 }
 
 static cistern_status put_text(cli *c, const cistern_version *v, cistern_error *err)
 {
-    static const term_column columns[] = {{NULL, false, false}, {NULL, false, true}, {NULL, false, true}};
+    static const term_column columns[] = {{NULL, false, false}, {NULL, false, true}};
     char aliases[512], when[160];
     term_table *t = NULL;
-    cistern_status status = term_table_new(columns, 3, &t, err);
+    cistern_status status = term_table_new(columns, 2, &t, err);
     if (status != CISTERN_OK)
         return status;
     cli_show_aliases(v, aliases, sizeof aliases);
