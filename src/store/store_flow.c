@@ -6,10 +6,11 @@
 #include <errno.h>
 #include <time.h>
 
-#define LOOK_MS      25u                 /* how often the caller looks: a cancel is passed on within that */
-#define TELL_BYTES   ((uint64_t)1 << 20) /* low moves so far before followers are woken */
-#define RECORD_BYTES ((uint64_t)1 << 20) /* written between two `w` records of a piece */
-#define PIECES_MAX   ((size_t)1 << 20)
+#define LOOK_MS    25u                 /* how often the caller looks: a cancel is passed on within that */
+#define TELL_BYTES ((uint64_t)1 << 20) /* low moves so far before followers are woken */
+#define RECORD_BYTES                                                                                         \
+    ((uint64_t)256 << 10) /* written between two `w` records of a piece: so much is lost at a kill */
+#define PIECES_MAX ((size_t)1 << 20)
 
 struct timespec store_flow_deadline(unsigned ms)
 {

@@ -8,7 +8,7 @@
 #define MAGIC       "cstjour1"
 #define HEADER      256u
 #define RECORD      32u
-#define JOURNAL_MAX (HEADER + RECORD * (1u << 20)) /* bytes: a record for each MiB of the largest file */
+#define JOURNAL_MAX (HEADER + RECORD * (1u << 20)) /* bytes: a record for each 256 KiB of 256 GiB */
 
 /* Places in the header. */
 enum {
