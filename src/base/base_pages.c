@@ -1,3 +1,4 @@
+/* Pages from the system; from the heap under a sanitizer, which then sees their bounds. See base_pages.h. */
 #include "base_pages.h"
 
 #include <errno.h>
