@@ -320,7 +320,37 @@ static cistern_status fetch_paths(tiers_fetched *f, const base_run *run, cistern
     return st;
 }
 
-/* pull REF: here it is; or its recorded origin is asked; or its bytes are gone and come again. */
+/* pull REF: here it is (or, with other facts, its bytes); with update its recorded origin is asked. */
+static cistern_status fetch_resolved(tiers_fetched *f, catalog_version *v, const base_run *run,
+                                     cistern_error *err)
+{
+    store *s = NULL;
+    bool here = false;
+    cistern_status st = CISTERN_OK;
+    memcpy(f->name.name, v->name, sizeof f->name.name);
+    if (!v->origin && f->request.update)
+        return base_fail(err, CISTERN_USAGE, "%s:%s was added from local files: it has no origin to ask",
+                         v->name, v->tag);
+    if (f->has_expected && !tiers_expected_digest(f, v))
+        return base_fail(err, CISTERN_DAMAGED, "%s:%s has the digest %s, which is not the expected one",
+                         v->name, v->tag, v->digest);
+    if (v->origin)
+        st = origin_address_parse(v->origin, &f->address, err);
+    if (st == CISTERN_OK && f->request.update)
+        return fetch_origin(f, run, err);
+    if (st == CISTERN_OK)
+        st = tiers_local(f->chain, &s, err);
+    if (st == CISTERN_OK && f->request.config)
+        st = tiers_config_read(f->chain, f->request.config, NULL, run, &f->facts, err);
+    if (st == CISTERN_OK)
+        st = tiers_look_version(f, s, v, run, &here, err);
+    if (st == CISTERN_OK && !here)
+        st = base_fail(err, CISTERN_DAMAGED,
+                       "bytes of %s:%s are not in the store; fetch them again with: cistern pull %s --as %s",
+                       v->name, v->tag, v->origin ? v->origin : "ADDRESS", v->name);
+    return st;
+}
+
 static cistern_status fetch_reference(tiers_fetched *f, const base_run *run, cistern_error *err)
 {
     catalog_resolved r;
@@ -328,19 +358,7 @@ static cistern_status fetch_reference(tiers_fetched *f, const base_run *run, cis
     catalog_resolved_init(&r);
     st = tiers_resolve(f->chain, f->request.reference, &r, err);
     if (st == CISTERN_OK)
-        memcpy(f->name.name, r.version.name, sizeof f->name.name);
-    if (st == CISTERN_OK && !r.version.origin && f->request.update)
-        st = base_fail(err, CISTERN_USAGE, "%s:%s was added from local files: it has no origin to ask",
-                       r.version.name, r.version.tag);
-    if (st == CISTERN_OK && (!r.version.origin || !f->request.update)) {
-        catalog_version_take(&r.version, &f->version);
-        f->has_version = true;
-        f->outcome = TIERS_HIT;
-    } else if (st == CISTERN_OK) {
-        st = origin_address_parse(r.version.origin, &f->address, err);
-        if (st == CISTERN_OK)
-            st = fetch_origin(f, run, err);
-    }
+        st = fetch_resolved(f, &r.version, run, err);
     catalog_resolved_clear(&r);
     return st;
 }

@@ -33,7 +33,7 @@ static cistern_status blobs_here(const store *s, const catalog_version *v, bool 
 }
 
 /* Whether a version is what an expected digest asks for. */
-static bool has_expected_digest(const tiers_fetched *f, const catalog_version *v)
+bool tiers_expected_digest(const tiers_fetched *f, const catalog_version *v)
 {
     char hex[BASE_SHA256_HEX];
     if (!f->has_expected)
@@ -59,7 +59,7 @@ static cistern_status search_model(void *user, const char *name, cistern_error *
     catalog_listing_init(&listing);
     st = catalog_list(search->s, name, &listing, err);
     for (size_t i = 0; st == CISTERN_OK && !search->found && i < listing.version_count; i++) {
-        if (!listing.versions[i].removed && has_expected_digest(search->f, &listing.versions[i].version)) {
+        if (!listing.versions[i].removed && tiers_expected_digest(search->f, &listing.versions[i].version)) {
             catalog_version_take(&listing.versions[i].version, search->out);
             search->found = true;
         }
@@ -82,7 +82,7 @@ static cistern_status find_candidate(tiers_fetched *f, const store *s, catalog_v
         st = catalog_origin_matches(s, v, origin, &found, err);
     if (st == CISTERN_OK && !found)
         st = catalog_origin_find(s, f->name.name, origin, v, &found, err);
-    if (st == CISTERN_OK && found && !has_expected_digest(f, v))
+    if (st == CISTERN_OK && found && !tiers_expected_digest(f, v))
         found = false;
     if (st == CISTERN_OK && !found && f->has_expected) {
         st = catalog_model_each(s, search_model, &search, err);
@@ -148,24 +148,31 @@ static cistern_status take_bytes(tiers_fetched *f, store *s, const catalog_versi
     return st;
 }
 
+cistern_status tiers_look_version(tiers_fetched *f, store *s, catalog_version *v, const base_run *run,
+                                  bool *out_here, cistern_error *err)
+{
+    model_facts facts;
+    bool here = false;
+    cistern_status st = blobs_here(s, v, &here, err);
+    model_facts_init(&facts);
+    if (st == CISTERN_OK && here)
+        st = catalog_version_facts(v, &facts, err);
+    if (st == CISTERN_OK && here)
+        st = is_hit(f, v, &facts) ? take_hit(f, s, v, err) : take_bytes(f, s, v, &facts, run, err);
+    model_facts_clear(&facts);
+    *out_here = here;
+    return st;
+}
+
 static cistern_status look_in(tiers_fetched *f, store *s, const base_run *run, cistern_error *err)
 {
     catalog_version v;
-    model_facts facts;
     bool found = false;
     cistern_status st;
     catalog_version_init(&v);
-    model_facts_init(&facts);
     st = find_candidate(f, s, &v, &found, err);
     if (st == CISTERN_OK && found)
-        st = blobs_here(s, &v, &found, err);
-    if (st == CISTERN_OK && found)
-        st = catalog_version_facts(&v, &facts, err);
-    if (st == CISTERN_OK && found && is_hit(f, &v, &facts))
-        st = take_hit(f, s, &v, err);
-    else if (st == CISTERN_OK && found)
-        st = take_bytes(f, s, &v, &facts, run, err);
-    model_facts_clear(&facts);
+        st = tiers_look_version(f, s, &v, run, &found, err);
     catalog_version_clear(&v);
     return st;
 }

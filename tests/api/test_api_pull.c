@@ -125,6 +125,28 @@ static void other_facts_on_the_same_bytes_are_the_next_version_without_a_request
     cistern_version_free(v);
 }
 
+static void a_reference_with_other_facts_is_the_next_version(void **state)
+{
+    api_fixture *f = *state;
+    cistern_pull_options o = CISTERN_PULL_OPTIONS_INIT;
+    cistern_pull_result result;
+    cistern_version *v = NULL;
+    cistern_error err = CISTERN_ERROR_INIT;
+    char digest[65];
+    o.as = "digits";
+    fixture_pull(f->c, f->url, &o, &result);
+    o.as = NULL;
+    o.preprocess = "torchvision";
+    assert_string_equal(fixture_pull(f->c, "digits:1", &o, &result), "2");
+    assert_int_equal(result.outcome, CISTERN_PULL_RECORDED);
+    assert_string_equal(fixture_pull(f->c, "digits", &o, &result), "2");
+    assert_int_equal(result.outcome, CISTERN_PULL_HIT);
+    memset(digest, 'b', 64);
+    digest[64] = 0;
+    o.sha256 = digest;
+    assert_fails(cistern_pull(f->c, "digits", &o, NULL, NULL, &v, &err), CISTERN_DAMAGED, &err);
+}
+
 static void a_named_version_of_known_bytes_needs_no_request(void **state)
 {
     api_fixture *f = *state;
@@ -432,6 +454,7 @@ int main(void)
         T(a_server_without_validators_is_read_again_and_the_same_bytes_are_the_same_version),
         T(last_modified_serves_where_there_is_no_etag),
         T(other_facts_on_the_same_bytes_are_the_next_version_without_a_request),
+        T(a_reference_with_other_facts_is_the_next_version),
         T(a_named_version_of_known_bytes_needs_no_request),
         T(the_same_explicit_version_with_other_content_is_a_conflict),
         T(bytes_known_by_digest_are_not_transferred_under_any_name),

@@ -38,6 +38,16 @@ struct tiers_fetched {
  */
 cistern_status tiers_look(tiers_fetched *f, const base_run *run, cistern_error *err) CISTERN_MUST_CHECK;
 
+/**
+ * The same for a version that was found (taken): a hit if all that is declared holds for it, else its bytes are used.
+ * @param out_here  false: its blobs are not all here; nothing was set.
+ */
+cistern_status tiers_look_version(tiers_fetched *f, store *s, catalog_version *v, const base_run *run,
+                                  bool *out_here, cistern_error *err) CISTERN_MUST_CHECK;
+
+/** Whether a version is what the expected digest, if there is one, asks for. */
+bool tiers_expected_digest(const tiers_fetched *f, const catalog_version *v);
+
 /** Note for people if `latest` is not at this version. */
 void tiers_note_latest(tiers_fetched *f, const char *latest);
 
