@@ -21,7 +21,7 @@ static const char *outcome_name(cistern_pull_outcome outcome)
     return "unknown";
 }
 
-static void note_fetched(cli *c, const char *which, const cistern_version *v,
+static void note_fetched(cli *c, const char *done, const char *which, const cistern_version *v,
                          const cistern_pull_result *result, uint64_t elapsed_ms)
 {
     char size[TERM_UNITS_MAX], took[TERM_UNITS_MAX], resumed[TERM_UNITS_MAX], rest[96] = "";
@@ -31,11 +31,11 @@ static void note_fetched(cli *c, const char *which, const cistern_version *v,
         term_units_bytes(result->bytes_resumed, resumed);
         snprintf(rest, sizeof rest, " (%s of it were here from an interrupted fetch)", resumed);
     }
-    cli_note(c, "%s fetched, %s in %s%s", which, size, took, rest);
+    cli_note(c, "%s %s, %s in %s%s", which, done, size, took, rest);
 }
 
-static void note_outcome(cli *c, const cistern_version *v, const cistern_pull_result *result,
-                         uint64_t elapsed_ms)
+static void note_outcome(cli *c, const char *done, const cistern_version *v,
+                         const cistern_pull_result *result, uint64_t elapsed_ms)
 {
     char which[300];
     snprintf(which, sizeof which, "%s:%s", cistern_version_name(v), cistern_version_tag(v));
@@ -48,7 +48,7 @@ static void note_outcome(cli *c, const cistern_version *v, const cistern_pull_re
             cli_note(c, "%s is here already; %llu requests", which, requests);
         break;
     case CISTERN_PULL_FETCHED:
-        note_fetched(c, which, v, result, elapsed_ms);
+        note_fetched(c, done, which, v, result, elapsed_ms);
         break;
     case CISTERN_PULL_UNCHANGED:
         cli_note(c, "%s is what its origin has; nothing was transferred", which);
@@ -57,7 +57,7 @@ static void note_outcome(cli *c, const cistern_version *v, const cistern_pull_re
         cli_note(c, "%s recorded; its bytes were here already", which);
         break;
     case CISTERN_PULL_SAME:
-        cli_note(c, "%s is the same bytes; no new version", which);
+        cli_note(c, "%s has the same bytes; there is no new version", which);
         break;
     }
     if (result->note && result->note[0])
@@ -110,10 +110,10 @@ static void put_json(cli *c, const cistern_version *v, const cistern_pull_result
     term_json_end(&j);
 }
 
-void cli_bring_report(cli *c, const cistern_version *version, const cistern_pull_result *result,
-                      uint64_t elapsed_ms)
+void cli_bring_report(cli *c, const char *done, const cistern_version *version,
+                      const cistern_pull_result *result, uint64_t elapsed_ms)
 {
-    note_outcome(c, version, result, elapsed_ms);
+    note_outcome(c, done, version, result, elapsed_ms);
     if (result->outcome == CISTERN_PULL_FETCHED || result->outcome == CISTERN_PULL_RECORDED)
         note_facts(c, version);
     if (c->json) {

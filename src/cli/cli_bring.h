@@ -28,9 +28,10 @@
 
 /**
  * Tell what a pull or an add did: words on the notes, the full reference as the last line of the data.
+ * @param done        what was done where bytes came: "fetched", "added".
  * @param elapsed_ms  what it took.
  */
-void cli_bring_report(cli *c, const cistern_version *version, const cistern_pull_result *result,
-                      uint64_t elapsed_ms);
+void cli_bring_report(cli *c, const char *done, const cistern_version *version,
+                      const cistern_pull_result *result, uint64_t elapsed_ms);
 
 #endif

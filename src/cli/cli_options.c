@@ -99,6 +99,9 @@ static int take(cli *c, const cli_option *row, void *base, const char *value)
         return 0;
     case CLI_LIBRARY:
     case CLI_LIBRARY_FLAG:
+        /* an unset variable in a script must not mean the user's own store */
+        if (row->argument && strcmp(row->argument, "DIR") == 0 && !value[0])
+            return cli_usage(c, "--%s: the directory is missing: '' was given", row->name);
         if (cistern_options_set(c->options, row->name, value ? value : "yes", &err) != CISTERN_OK)
             return cli_fail(c, &err);
         return 0;

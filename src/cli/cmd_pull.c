@@ -71,7 +71,7 @@ static int run(cli *c, const void *values, int count, char **arguments)
     cli_call_end(c);
     if (status != CISTERN_OK)
         return cli_fail(c, &err);
-    cli_bring_report(c, version, &result, cli_now_ms() - begun);
+    cli_bring_report(c, "fetched", version, &result, cli_now_ms() - begun);
     cistern_version_free(version);
     return 0;
 }

@@ -19,7 +19,7 @@ class Usage(cli_support.Case):
         for arguments in ([], ["frob"], ["pul", "x"], ["pull"], ["pull", "a", "b"], ["pull", "--frob", "a"], ["add", "x.pth"],
                           ["classify", "x"], ["classify", "a", "b", "--top", "0"], ["classify", "a", "b", "--top", "many"],
                           ["pull", "a", "--as"], ["show", "x", "--tensors=1"], ["ls", "--tries", "none"],
-                          ["help", "frob"], ["-x"]):
+                          ["help", "frob"], ["-x"], ["ls", "--store", ""], ["add", "x.pth", "--as", "x", "--store="]):
             with self.subTest(arguments=arguments):
                 self.fails(2, *arguments)
         self.fails(2, "pul", "x", says=["did you mean 'pull'"])

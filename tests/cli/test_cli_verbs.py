@@ -95,6 +95,7 @@ class Store(cli_support.Case):
     def test_add_then_look(self):
         reference = self.add("--why", "first")
         self.assertRegex(reference, REFERENCE)
+        self.assertRegex(self.notes, r"\Adigits:1 added, [0-9.]+ MB in ")
         self.assertTrue(reference.startswith("digits:1@sha256:"))
         self.assertRegex(self.ok("ls"), r"\AMODEL +ALIASES .*\ndigits:1 +latest +vgg11_bn +[0-9.]+ [kM]B ")
         [version] = self.json("ls")["versions"]
