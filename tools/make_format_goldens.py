@@ -2,6 +2,7 @@
 """Write the small weight files in tests/formats/data/ and what they hold.
 
     make_format_goldens.py torch OUT        with Debian's python3-torch (1.13)
+    make_format_goldens.py torch_now OUT    with a current PyTorch (2.15 wrote those that are there)
     make_format_goldens.py safetensors OUT  with a Python that has safetensors and numpy
 
 Each part writes its files and <part>.txt, which the tests read:
@@ -13,7 +14,8 @@ Each part writes its files and <part>.txt, which the tests read:
 
 A legacy file's storage keys are memory addresses, so that running this again gives other bytes with the same
 meaning. The files py2_*.pth and v3_*.pth imitate what PyTorch 0.3 under Python 2 and PyTorch 2.1 write, opcode by
-opcode; the former are loaded back with the PyTorch at hand before they count.
+opcode; the former are loaded back with the PyTorch at hand before they count. torch_now has the genuine successors
+of the latter.
 """
 import io
 import os
@@ -48,18 +50,41 @@ class Golden:
 
 # ---- PyTorch ----
 
+def dtype_texts(torch):
+    return {torch.float32: "F32", torch.float64: "F64", torch.float16: "F16", torch.bfloat16: "BF16",
+            torch.int64: "I64", torch.int32: "I32", torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8",
+            torch.bool: "BOOL"}
+
+
+def told_of(torch, state):
+    texts = dtype_texts(torch)
+    return {name: (texts[t.dtype], t.shape, t.detach().double().flatten().tolist()) for name, t in state.items()}
+
+
+def views_of(torch):
+    base = torch.arange(20, dtype=torch.float32).reshape(4, 5)
+    return {"base": base, "t": base.t(), "part": base[1:, 2:4], "row": base[2], "step": base[:, ::2],
+            "spread": torch.tensor([1.5]).expand(2, 3), "tied": base, "one": torch.tensor(7.25),
+            "none": torch.zeros(0, 3)}
+
+
+def all_dtypes(torch):
+    dtypes = {text: torch.tensor([[0, 1, 2], [100, 3, 1]], dtype=dtype)
+              for dtype, text in dtype_texts(torch).items()}
+    dtypes["F16"] = torch.tensor([0.1, -65504.0, 6e-8, float("inf")], dtype=torch.float16)
+    dtypes["BF16"] = torch.tensor([0.1, -3e38, 1e-40, 1.0], dtype=torch.bfloat16)
+    return dtypes
+
+
 def make_torch(out):
     import torch
     from torch import nn
 
-    texts = {torch.float32: "F32", torch.float64: "F64", torch.float16: "F16", torch.bfloat16: "BF16",
-             torch.int64: "I64", torch.int32: "I32", torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8",
-             torch.bool: "BOOL"}
     golden = Golden(out, "torch", f"torch {torch.__version__}, Python {sys.version.split()[0]}")
     torch.manual_seed(20)
 
     def told(state):
-        return {name: (texts[t.dtype], t.shape, t.detach().double().flatten().tolist()) for name, t in state.items()}
+        return told_of(torch, state)
 
     def save(name, thing, state, **how):
         torch.save(thing, golden.path(name), **how)
@@ -76,18 +101,14 @@ def make_torch(out):
     for protocol in (3, 4):
         both(f"protocol{protocol}", state, state, pickle_protocol=protocol)
 
-    base = torch.arange(20, dtype=torch.float32).reshape(4, 5)
-    views = {"base": base, "t": base.t(), "part": base[1:, 2:4], "row": base[2], "step": base[:, ::2],
-             "spread": torch.tensor([1.5]).expand(2, 3), "tied": base, "one": torch.tensor(7.25),
-             "none": torch.zeros(0, 3)}
+    views = views_of(torch)
+    base = views["base"]
     both("views", views, views)
 
     last = {"conv.weight": torch.randn(4, 3, 2, 5).to(memory_format=torch.channels_last)}
     both("channels_last", last, last)
 
-    dtypes = {text: torch.tensor([[0, 1, 2], [100, 3, 1]], dtype=dtype) for dtype, text in texts.items()}
-    dtypes["F16"] = torch.tensor([0.1, -65504.0, 6e-8, float("inf")], dtype=torch.float16)
-    dtypes["BF16"] = torch.tensor([0.1, -3e38, 1e-40, 1.0], dtype=torch.bfloat16)
+    dtypes = all_dtypes(torch)
     both("dtypes", dtypes, dtypes)
 
     parallel = nn.DataParallel(nn.Linear(3, 2)).state_dict()
@@ -122,6 +143,40 @@ def make_torch(out):
     torch.save({"x": torch.zeros(2, dtype=torch.complex64)}, golden.path("complex.pth"))
     golden.refuse("complex.pth", "of a kind that this version does not read (torch.ComplexFloatStorage)")
     deflate(golden)
+    golden.close()
+
+
+def make_torch_now(out):
+    """What newer PyTorch does otherwise: .format_version, .storage_alignment, byteorder, serialization_id, other dtypes."""
+    import torch
+    from torch import nn
+
+    golden = Golden(out, "torch_now", f"torch {torch.__version__}, Python {sys.version.split()[0]}")
+    torch.manual_seed(20)
+
+    def save(name, thing, state=None, **how):
+        torch.save(thing, golden.path(name), **how)
+        legacy = how.get("_use_new_zipfile_serialization") is False
+        golden.file(name, "PyTorch legacy stream" if legacy else "PyTorch zip", told_of(torch, state or thing))
+
+    net = nn.Sequential(OrderedDict(conv=nn.Conv2d(2, 3, (1, 2)), norm=nn.BatchNorm2d(3), line=nn.Linear(5, 2)))
+    optimizer = torch.optim.AdamW(net.parameters())
+    (net.line(torch.ones(1, 5)).sum() + net.conv(torch.ones(1, 2, 2, 2)).sum()).backward()
+    optimizer.step()
+    state = net.state_dict()
+    save("now_checkpoint.pth", {"epoch": 3, "model": state, "optimizer": optimizer.state_dict()}, state)
+    save("now_legacy.pth", state, _use_new_zipfile_serialization=False)
+    save("now_protocol5.pth", state, pickle_protocol=5)
+    save("now_views.pth", views_of(torch))
+    save("now_dtypes.pth", all_dtypes(torch))
+    save("now_parameters.pth", dict(net.named_parameters()))
+    last = {"conv.weight": torch.randn(4, 3, 2, 5).to(memory_format=torch.channels_last)}
+    save("now_channels_last.pth", last)
+    with torch.utils.serialization.config.patch("save.storage_alignment", 256):
+        save("now_aligned.pth", {"a": torch.ones(3), "b": torch.tensor([2.5])})
+    for dtype in ("uint16", "float8_e4m3fn"):
+        torch.save({"x": torch.zeros(2).to(getattr(torch, dtype))}, golden.path(f"now_{dtype}.pth"))
+        golden.refuse(f"now_{dtype}.pth", f"of a kind that this version does not read (torch.{dtype})")
     golden.close()
 
 
@@ -236,8 +291,10 @@ def make_safetensors(out):
     golden.close()
 
 
+PARTS = {"torch": make_torch, "torch_now": make_torch_now, "safetensors": make_safetensors}
+
 if __name__ == "__main__":
-    if len(sys.argv) != 3 or sys.argv[1] not in ("torch", "safetensors"):
+    if len(sys.argv) != 3 or sys.argv[1] not in PARTS:
         sys.exit(__doc__)
     os.makedirs(sys.argv[2], exist_ok=True)
-    {"torch": make_torch, "safetensors": make_safetensors}[sys.argv[1]](sys.argv[2])
+    PARTS[sys.argv[1]](sys.argv[2])

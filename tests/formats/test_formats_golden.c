@@ -1,4 +1,4 @@
-/* Genuine files, written by PyTorch 1.13 and by the safetensors library (tools/make_format_goldens.py): every name,
+/* Genuine files, written by PyTorch 1.13 and 2.15 and by the safetensors library (tools/make_format_goldens.py): every name,
  * dtype, shape and element is what the framework said it is. */
 #include <fcntl.h>
 #include "base_map.h"
@@ -174,6 +174,15 @@ static void what_pytorch_wrote_is_read(void **state)
     assert_int_equal(g.refusals, 7);
 }
 
+static void what_a_current_pytorch_wrote_is_read(void **state)
+{
+    (void)state;
+    golden g = check_list("torch_now.txt");
+    assert_int_equal(g.files, 8);
+    assert_int_equal(g.tensors, 55);
+    assert_int_equal(g.refusals, 2);
+}
+
 static void what_the_safetensors_library_wrote_is_read(void **state)
 {
     (void)state;
@@ -212,6 +221,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_pytorch_wrote_is_read),
+        cmocka_unit_test(what_a_current_pytorch_wrote_is_read),
         cmocka_unit_test(what_the_safetensors_library_wrote_is_read),
         cmocka_unit_test(several_files_share_one_index),
     };
