@@ -222,7 +222,7 @@ static void apart_job(void *user, size_t job, unsigned thread)
     for (size_t pair = 0; pair < up(p->outputs, NN_PAIR); pair++) {
         for (size_t i = 0; i < NN_POSITIONS; i++, u += p->u_stride) {
             call->kernels->multiply(u, v + i * p->v_stride, p->block * NN_BLOCK, p->inputs, s.tiles,
-                                    m + i * p->m_stride, 0, u + p->u_stride);
+                                    m + i * p->m_stride, 0, u + p->u_stride, 2 * p->inputs);
         }
         transform_outputs(&s, pair, m);
     }
@@ -262,17 +262,12 @@ static const float *next_weights(const nn_winograd_call *call, size_t first_pair
     return first < p->inputs ? call->weight + (2 * pair * p->inputs + first) * RAW : NULL;
 }
 
-#define AHEAD_CALLS                                                                                          \
-    5 /* multiplications whose prefetches cover one block's packed weights: 9 * 16 / 32, rounded up */
-
-/* What the multiplication at a position shall prefetch: a piece of the next packed weights of both blocks. */
-static const float *piece_ahead(const float *next, size_t block_floats, size_t channels, size_t position)
+/* What the multiplication at a position shall prefetch: a piece of the next packed weights, first block, then second. */
+static const float *piece_ahead(const nn_winograd_plan *p, const float *next, size_t position, size_t lines)
 {
-    size_t piece = position / 3;
-    if (!next || position % 3 || piece >= 2 * AHEAD_CALLS) {
-        return NULL;
-    }
-    return next + piece / AHEAD_CALLS * block_floats + piece % AHEAD_CALLS * channels * NN_PAIR;
+    size_t half = position >= NN_POSITIONS / 2;
+    return next ? next + half * p->inputs * RAW + (position - half * NN_POSITIONS / 2) * lines * NN_BLOCK
+                : NULL;
 }
 
 static void joint_job(void *user, size_t job, unsigned thread)
@@ -285,6 +280,7 @@ static void joint_job(void *user, size_t job, unsigned thread)
     size_t m_pair = NN_POSITIONS * p->m_stride;
     for (size_t first = 0; first < p->inputs; first += p->chunk) {
         size_t channels = least(p->chunk, p->inputs - first);
+        size_t lines = up(p->chunk * 9, NN_POSITIONS / 2); /* of the next weights, for each position */
         const float *v = call->shared + first * p->block;
         for (size_t pair = first_pair; pair < last_pair; pair++) {
             const float *next = next_weights(call, first_pair, last_pair, pair, first);
@@ -296,7 +292,7 @@ static void joint_job(void *user, size_t job, unsigned thread)
                 call->kernels->multiply(u + i * p->u_stride, v + i * p->v_stride, p->block * NN_BLOCK,
                                         channels, s->tiles,
                                         m + (pair - first_pair) * m_pair + i * p->m_stride, first > 0,
-                                        piece_ahead(next, p->inputs * RAW, channels, i));
+                                        piece_ahead(p, next, i, lines), lines);
             }
         }
     }

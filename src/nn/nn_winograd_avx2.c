@@ -10,7 +10,7 @@ NN_WINOGRAD_TRANSFORMS(avx2)
 
 /* N is a constant at every call, so that the accumulators stay in registers. */
 ALWAYS void multiply(const float *u, const float *v, size_t v_block, size_t channels, float *m, int add,
-                     const float *ahead, const size_t N)
+                     const float *ahead, size_t lines, const size_t N)
 {
     __m256 low[TILES], high[TILES];
 #pragma GCC unroll 6
@@ -20,12 +20,11 @@ ALWAYS void multiply(const float *u, const float *v, size_t v_block, size_t chan
     }
     for (size_t first = 0; first < channels; first += NN_BLOCK, v += v_block) {
         size_t here = channels - first < NN_BLOCK ? channels - first : NN_BLOCK;
+        for (size_t l = 0; l < lines; l++, ahead += NN_BLOCK) {
+            _mm_prefetch((const char *)ahead, _MM_HINT_T1);
+        }
         for (size_t c = 0; c < here; c++, u += NN_PAIR) {
             __m256 u_low = _mm256_load_ps(u), u_high = _mm256_load_ps(u + 8);
-            if (ahead) {
-                _mm_prefetch((const char *)ahead, _MM_HINT_T1);
-                ahead += NN_PAIR;
-            }
 #pragma GCC unroll 6
             for (size_t t = 0; t < N; t++) {
                 __m256 value = _mm256_broadcast_ss(v + t * NN_BLOCK + c);
@@ -43,14 +42,16 @@ ALWAYS void multiply(const float *u, const float *v, size_t v_block, size_t chan
 
 #define CASE(n)                                                                                              \
     case n:                                                                                                  \
-        multiply(u, v, v_block, channels, m, add, ahead, n);                                                 \
+        multiply(u, v, v_block, channels, m, add, ahead, lines, n);                                          \
         break
 
 /* One half of the outputs. */
 static void multiply_half(const float *u, const float *v, size_t v_block, size_t channels, size_t tiles,
-                          float *m, int add, const float *ahead)
+                          float *m, int add, const float *ahead, size_t lines)
 {
-    for (size_t parts = (tiles + TILES - 1) / TILES; parts > 0; parts--) {
+    size_t parts = (tiles + TILES - 1) / TILES, blocks = (channels + NN_BLOCK - 1) / NN_BLOCK;
+    lines = ahead ? (lines + parts * blocks - 1) / (parts * blocks) : 0; /* for each block of each part */
+    for (; parts > 0; parts--) {
         size_t here = (tiles + parts - 1) / parts;
         switch (here) {
             CASE(1);
@@ -63,16 +64,16 @@ static void multiply_half(const float *u, const float *v, size_t v_block, size_t
         tiles -= here;
         v += here * NN_BLOCK;
         m += here * NN_PAIR;
-        ahead = NULL;
+        ahead += lines * blocks * NN_BLOCK;
     }
 }
 
 void nn_winograd_multiply_f32_32__avx2(const float *u, const float *v, size_t v_block, size_t channels,
-                                       size_t tiles, float *m, int add, const float *ahead)
+                                       size_t tiles, float *m, int add, const float *ahead, size_t lines)
 {
-    multiply_half(u, v, v_block, channels, tiles, m, add, ahead);
+    multiply_half(u, v, v_block, channels, tiles, m, add, ahead, lines / 2);
     multiply_half(u + NN_BLOCK, v, v_block, channels, tiles, m + NN_BLOCK, add,
-                  ahead ? ahead + NN_BLOCK : NULL);
+                  ahead ? ahead + lines / 2 * NN_BLOCK : NULL, lines - lines / 2);
 }
 #else
 typedef int nn_winograd_avx2_is_for_x86_64;

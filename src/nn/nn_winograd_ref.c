@@ -101,9 +101,10 @@ void nn_winograd_input_f32_16__ref(const float *x, size_t x_row, float *v, size_
 }
 
 void nn_winograd_multiply_f32_32__ref(const float *u, const float *v, size_t v_block, size_t channels,
-                                      size_t tiles, float *m, int add, const float *ahead)
+                                      size_t tiles, float *m, int add, const float *ahead, size_t lines)
 {
     (void)ahead;
+    (void)lines;
     for (size_t t = 0; t < tiles; t++) {
         for (size_t k = 0; k < NN_PAIR; k++) {
             float sum = add ? m[t * NN_PAIR + k] : 0;

@@ -167,8 +167,8 @@ static void compare_multiply(const nn_winograd_kernels *k)
                v = random_floats((blocks - 1) * block + tiles * NN_BLOCK);
     guard_page fast = random_floats(n), plain = guard_page_of(fast.data, n * 4);
     k->multiply(floats(&u), floats(&v), block, channels, tiles, floats(&fast), add,
-                random_below(2) ? floats(&u) : NULL);
-    winograd_ref.multiply(floats(&u), floats(&v), block, channels, tiles, floats(&plain), add, NULL);
+                random_below(2) ? floats(&u) : NULL, random_below(99));
+    winograd_ref.multiply(floats(&u), floats(&v), block, channels, tiles, floats(&plain), add, NULL, 0);
     assert_close(floats(&fast), floats(&plain), n, (double)channels + 3);
     free_all((guard_page *[]){&u, &v, &fast, &plain}, 4);
 }
@@ -221,7 +221,7 @@ static void winograd_twins_equal_direct_convolution(void **state)
         winograd_ref.input(x, 6 * NN_BLOCK, v, NN_BLOCK);
         for (size_t i = 0; i < 36; i++) {
             winograd_ref.multiply(u + i * NN_BLOCK * NN_PAIR, v + i * NN_BLOCK, NN_BLOCK, channels, 1,
-                                  m + i * NN_PAIR, 0, NULL);
+                                  m + i * NN_PAIR, 0, NULL, 0);
         }
         nn_tile_target target = {y, 4 * NN_BLOCK, 4, 4, 0};
         winograd_ref.output(m, NN_PAIR, bias, &target);

@@ -43,10 +43,11 @@ typedef void (*nn_winograd_input_fn)(const float *x, size_t x_row, float *v, siz
  * Multiply at one position: m[t][k] (+)= sum over channels of u[c][k] * v[c][t]; channels are added in order.
  * @param v        [channels/16][v_block], of which the first tiles * 16 floats count.
  * @param add      whether m is added to, else overwritten.
- * @param ahead    the next weights that will be used, to be prefetched (channels * 32 floats), or NULL.
+ * @param ahead    what will be read soon, to be prefetched little by little; NULL: nothing.
+ * @param lines    cache lines of it.
  */
 typedef void (*nn_winograd_multiply_fn)(const float *u, const float *v, size_t v_block, size_t channels,
-                                        size_t tiles, float *m, int add, const float *ahead);
+                                        size_t tiles, float *m, int add, const float *ahead, size_t lines);
 
 /** Where a tile's outputs go. */
 typedef struct nn_tile_target {
@@ -72,7 +73,8 @@ typedef struct nn_winograd_kernels {
     void nn_winograd_weights_f32_16__##isa(const float *w, size_t channels, float *u, size_t u_stride);      \
     void nn_winograd_input_f32_16__##isa(const float *x, size_t x_row, float *v, size_t v_stride);           \
     void nn_winograd_multiply_f32_32__##isa(const float *u, const float *v, size_t v_block, size_t channels, \
-                                            size_t tiles, float *m, int add, const float *ahead);            \
+                                            size_t tiles, float *m, int add, const float *ahead,             \
+                                            size_t lines);                                                   \
     void nn_winograd_output_f32_16__##isa(const float *m, size_t m_stride, const float *bias,                \
                                           const nn_tile_target *target)
 
