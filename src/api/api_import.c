@@ -55,13 +55,14 @@ cistern_status api_complete_facts(const cistern *c, const model_index *index, mo
     const char *wanted = facts->architecture_source <= MODEL_FACT_CONFIG ? facts->architecture : NULL;
     cistern_status st = model_vgg_match_index(index, wanted, &match, &why);
     if (st == CISTERN_OK)
-        return model_facts_complete(facts, match.vgg->name, (uint32_t)match.classes,
-                                    model_index_family(index), err);
+        return model_facts_complete(facts, match.vgg->name,
+                                    match.has_head ? model_index_head(index) : MODEL_HEAD_NONE,
+                                    (uint32_t)match.classes, model_index_family(index), err);
     if (st != CISTERN_UNREADABLE || facts->architecture_source == MODEL_FACT_FLAG) {
         if (err)
             *err = why;
         return st;
     }
     base_log_line(&c->log, level, "these weights cannot be run: %s", why.text);
-    return model_facts_complete(facts, "unknown", 0, model_index_family(index), err);
+    return model_facts_complete(facts, "unknown", MODEL_HEAD_UNKNOWN, 0, model_index_family(index), err);
 }

@@ -14,6 +14,10 @@ static cistern_status bind_net(cistern_session *s, cistern_error *err)
     const char *wanted = facts->architecture_source <= MODEL_FACT_CONFIG ? facts->architecture : NULL;
     model_vgg_match match;
     cistern_status st = model_vgg_match_index(s->model->index, wanted, &match, err);
+    if (st == CISTERN_OK && (!match.has_head || facts->head == MODEL_HEAD_NONE))
+        return base_fail(err, CISTERN_UNREADABLE,
+                         "%s has no classifier (head: none), only features; see: cistern features",
+                         cistern_version_reference(s->model->version));
     if (st == CISTERN_OK)
         st = nn_net_new(&match, s->model->files, s->model->file_count, &s->net, err);
     return st == CISTERN_OK

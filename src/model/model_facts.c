@@ -14,6 +14,7 @@
 
 #define PRESET_TORCHVISION "torchvision"
 #define LABELS_IMAGENET    1000
+#define LABELS_BACKGROUND  1001 /* TensorFlow's slim and what is converted from it: class 0 is "background" */
 
 static const model_preprocess torchvision_preprocess = {
     /* torchvision.transforms of ImageNet classification: Resize(256), CenterCrop(224), ImageNet mean and deviation */
@@ -226,19 +227,37 @@ cistern_status model_facts_set_labels(model_facts *facts, const void *bytes, siz
 cistern_status model_facts_set_label_set(model_facts *facts, const char *name, model_fact_source source,
                                          cistern_error *err)
 {
-    if (strcmp(name, "imagenet-1k") != 0)
-        return base_fail(err, CISTERN_USAGE, "label set '%s' is not known: imagenet-1k", name);
+    bool background = strcmp(name, "imagenet-1k-background") == 0;
+    const char *shifted[LABELS_BACKGROUND] = {"background"};
+    if (!background && strcmp(name, "imagenet-1k") != 0)
+        return base_fail(err, CISTERN_USAGE,
+                         "label set '%s' is not known: imagenet-1k, imagenet-1k-background", name);
     if (source > facts->labels_source)
         return CISTERN_OK;
-    return labels_take(facts, model_labels_imagenet1k, LABELS_IMAGENET, name, source, err);
+    memcpy(&shifted[1], model_labels_imagenet1k, sizeof model_labels_imagenet1k);
+    return background ? labels_take(facts, shifted, LABELS_BACKGROUND, name, source, err)
+                      : labels_take(facts, model_labels_imagenet1k, LABELS_IMAGENET, name, source, err);
 }
 
-cistern_status model_facts_complete(model_facts *facts, const char *architecture, uint32_t classes,
-                                    model_family family, cistern_error *err)
+/* ImageNet's names, where the number of classes says that they are meant. */
+static cistern_status complete_labels(model_facts *facts, uint32_t classes, model_family family,
+                                      cistern_error *err)
 {
-    cistern_status st;
-    (void)family; /* one family so far: its preset is torchvision's */
-    st = model_facts_set_architecture(facts, architecture, MODEL_FACT_FAMILY, err);
+    if (classes == LABELS_IMAGENET)
+        return model_facts_set_label_set(facts, "imagenet-1k", MODEL_FACT_FAMILY, err);
+    if (classes == LABELS_BACKGROUND &&
+        (family == MODEL_FAMILY_TENSORFLOW || family == MODEL_FAMILY_KERAS || family == MODEL_FAMILY_ONNX))
+        return model_facts_set_label_set(facts, "imagenet-1k-background", MODEL_FACT_FAMILY, err);
+    facts->classes = classes;
+    return CISTERN_OK;
+}
+
+cistern_status model_facts_complete(model_facts *facts, const char *architecture, model_head head,
+                                    uint32_t classes, model_family family, cistern_error *err)
+{
+    cistern_status st = model_facts_set_architecture(facts, architecture, MODEL_FACT_FAMILY, err);
+    if (facts->head == MODEL_HEAD_UNKNOWN)
+        facts->head = head;
     if (st == CISTERN_OK && facts->preprocess_source == MODEL_FACT_NONE)
         st = model_facts_set_preset(facts, PRESET_TORCHVISION, MODEL_FACT_FAMILY, err);
     if (st != CISTERN_OK)
@@ -246,11 +265,7 @@ cistern_status model_facts_complete(model_facts *facts, const char *architecture
     if (facts->labels && classes != 0 && facts->classes != classes)
         return base_fail(err, CISTERN_USAGE, "%u labels (%s) for a model of %u classes", facts->classes,
                          model_fact_source_text(facts->labels_source), classes);
-    if (!facts->labels && classes == LABELS_IMAGENET)
-        return model_facts_set_label_set(facts, "imagenet-1k", MODEL_FACT_FAMILY, err);
-    if (!facts->labels)
-        facts->classes = classes;
-    return CISTERN_OK;
+    return facts->labels ? CISTERN_OK : complete_labels(facts, classes, family, err);
 }
 
 cistern_status model_facts_merge(model_facts *facts, const model_facts *from, cistern_error *err)
@@ -264,6 +279,8 @@ cistern_status model_facts_merge(model_facts *facts, const model_facts *from, ci
         memcpy(facts->preset, from->preset, sizeof facts->preset);
         facts->preprocess_source = from->preprocess_source;
     }
+    if (facts->head == MODEL_HEAD_UNKNOWN)
+        facts->head = from->head;
     if (from->labels && from->labels_source < facts->labels_source)
         return labels_take(facts, (const char *const *)from->labels, from->classes, from->label_set,
                            from->labels_source, err);

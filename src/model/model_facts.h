@@ -47,7 +47,8 @@ typedef struct model_facts {
     model_preprocess preprocess;
     char preset[32]; /* "torchvision", "config", … */
     model_fact_source preprocess_source;
-    uint32_t classes;   /* 0: not known */
+    model_head head;    /* follows from the weights; MODEL_HEAD_NONE: features only, no classes */
+    uint32_t classes;   /* 0: not known, or no head */
     char **labels;      /* `classes` strings, or NULL */
     char label_set[32]; /* "imagenet-1k", "config", "file" or "" */
     model_fact_source labels_source;
@@ -75,7 +76,7 @@ cistern_status model_facts_set_preset(model_facts *facts, const char *name, mode
 /** --labels: one label per line, or a JSON array of strings. */
 cistern_status model_facts_set_labels(model_facts *facts, const void *bytes, size_t n,
                                       model_fact_source source, cistern_error *err) CISTERN_MUST_CHECK;
-/** A built-in set by name: "imagenet-1k". */
+/** A built-in set by name: "imagenet-1k", "imagenet-1k-background" (1001: "background" before them). */
 cistern_status model_facts_set_label_set(model_facts *facts, const char *name, model_fact_source source,
                                          cistern_error *err) CISTERN_MUST_CHECK;
 /** Labels that came with a config (`list`: an array of strings). @retval USAGE */
@@ -86,9 +87,10 @@ cistern_status model_facts_merge(model_facts *facts, const model_facts *from,
                                  cistern_error *err) CISTERN_MUST_CHECK;
 /** Whether `facts` says everything that was declared (by flag or config) in `declared`. */
 bool model_facts_hold(const model_facts *facts, const model_facts *declared);
-/** Fill what is still unknown from the family's conventions and what binding found (architecture, classes). */
-cistern_status model_facts_complete(model_facts *facts, const char *architecture, uint32_t classes,
-                                    model_family family, cistern_error *err) CISTERN_MUST_CHECK;
+/** Fill what is still unknown from the family's conventions and what binding found (architecture, head, classes). */
+cistern_status model_facts_complete(model_facts *facts, const char *architecture, model_head head,
+                                    uint32_t classes, model_family family,
+                                    cistern_error *err) CISTERN_MUST_CHECK;
 
 /** The manifest's "facts" object, canonical types only; owned by the caller. */
 cistern_status model_facts_to_json(const model_facts *facts, json_t **out,

@@ -42,7 +42,8 @@ static json_t *labels_to_json(const model_facts *facts)
     json_t *labels = json_pack("{s:s,s:s}", "set", facts->label_set, "source",
                                model_fact_source_text(facts->labels_source));
     json_t *list;
-    if (strcmp(facts->label_set, "imagenet-1k") == 0)
+    if (strcmp(facts->label_set, "imagenet-1k") == 0 ||
+        strcmp(facts->label_set, "imagenet-1k-background") == 0) /* built in: the name says all */
         return labels;
     list = json_array();
     for (uint32_t i = 0; i < facts->classes; i++)
@@ -61,6 +62,8 @@ cistern_status model_facts_to_json(const model_facts *facts, json_t **out, ciste
                                              model_fact_source_text(facts->architecture_source)));
     if (facts->preprocess_source != MODEL_FACT_NONE)
         bad |= json_object_set_new(object, "preprocess", preprocess_to_json(facts));
+    if (facts->head != MODEL_HEAD_UNKNOWN)
+        bad |= json_object_set_new(object, "head", json_string(model_head_text(facts->head)));
     if (facts->classes)
         bad |= json_object_set_new(object, "classes", json_integer(facts->classes));
     if (facts->labels)
@@ -179,6 +182,7 @@ cistern_status model_facts_from_json(model_facts *out, const json_t *object, cis
                        MODEL_LABELS_MAX);
     if (st == CISTERN_OK)
         facts.classes = (uint32_t)classes;
+    facts.head = model_head_parse(base_json_peek_string(object, "head"));
     if (st == CISTERN_OK && (part = json_object_get(object, "labels")) != NULL)
         st = labels_from_json(&facts, part, err);
     if (st == CISTERN_OK && (part = json_object_get(object, "preprocess")) != NULL)

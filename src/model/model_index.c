@@ -1,8 +1,8 @@
 /* The tensor index in memory and as bytes.
  *
  * Stored form, little endian, no padding:
- *   8 bytes "CISTIDX1"; u32 family; u32 tensors; u32 files; u32 notes; u32 length of kind;
- *   u64 size of each file; kind; each note: u32 length, bytes;
+ *   8 bytes "CISTIDX2"; u32 family; u32 tensors; u32 files; u32 notes; u32 length of kind; u32 head;
+ *   f64 epsilon of batch norm (0: the family's); u64 size of each file; kind; each note: u32 length, bytes;
  *   each tensor: u32 dtype, u32 file, u32 rank, u32 length of name, u64 offset, u64 shape[rank], u64 stride[rank], name.
  * Nothing may follow. Decoding goes through model_index_add, so that stored bytes are trusted no more than a file.
  */
@@ -14,11 +14,12 @@
 #include "base_cursor.h"
 #include "base_mem.h"
 
-#define INDEX_MAGIC     "CISTIDX1"
-#define INDEX_MAGIC_LEN 8
-#define INDEX_KIND_MAX  64 /* bytes */
-#define INDEX_NOTES_MAX 16
-#define INDEX_NOTE_MAX  256 /* bytes */
+#define INDEX_MAGIC       "CISTIDX2"
+#define INDEX_MAGIC_LEN   8
+#define INDEX_KIND_MAX    64 /* bytes */
+#define INDEX_NOTES_MAX   16
+#define INDEX_NOTE_MAX    256 /* bytes */
+#define INDEX_EPSILON_MAX 1.0 /* frameworks' defaults are 1e-5 and 1e-3 */
 
 struct model_index {
     uint64_t *file_sizes;
@@ -29,6 +30,8 @@ struct model_index {
     size_t slot_count;
     char kind[INDEX_KIND_MAX];
     model_family family;
+    model_head head;
+    double epsilon; /* 0: the family's */
     char notes[INDEX_NOTES_MAX][INDEX_NOTE_MAX];
     size_t note_count;
 };
@@ -43,6 +46,44 @@ const char *model_family_text(model_family family)
 #undef MODEL_FAMILY_CASE
     }
     return "unknown";
+}
+
+double model_family_epsilon(model_family family)
+{
+    switch (family) {
+    case MODEL_FAMILY_KERAS:      /* keras.layers.BatchNormalization */
+    case MODEL_FAMILY_TENSORFLOW: /* tf.keras; tf.contrib.layers.batch_norm, which slim uses */
+        return 1e-3;
+    case MODEL_FAMILY_TORCH: /* torch.nn.BatchNorm2d */
+    case MODEL_FAMILY_ONNX:  /* the operator BatchNormalization */
+    case MODEL_FAMILY_CAFFE: /* BatchNormParameter */
+    case MODEL_FAMILY_MXNET: /* gluon.nn.BatchNorm */
+    case MODEL_FAMILY_UNKNOWN:
+        return 1e-5;
+    }
+    return 1e-5;
+}
+
+const char *model_head_text(model_head head)
+{
+    switch (head) {
+#define MODEL_HEAD_CASE(name, value, text)                                                                   \
+    case MODEL_HEAD_##name:                                                                                  \
+        return text;
+        MODEL_HEAD_MAP(MODEL_HEAD_CASE)
+#undef MODEL_HEAD_CASE
+    }
+    return "unknown";
+}
+
+model_head model_head_parse(const char *text)
+{
+#define MODEL_HEAD_TRY(name, value, its_text)                                                                \
+    if (text && strcmp(text, its_text) == 0)                                                                 \
+        return MODEL_HEAD_##name;
+    MODEL_HEAD_MAP(MODEL_HEAD_TRY)
+#undef MODEL_HEAD_TRY
+    return MODEL_HEAD_UNKNOWN;
 }
 
 /* FNV-1a: names come from a file, but at most MODEL_TENSORS_MAX of them, so collisions cost little. */
@@ -220,6 +261,20 @@ cistern_status model_index_set_kind(model_index *index, const char *kind, model_
     return CISTERN_OK;
 }
 
+cistern_status model_index_set_epsilon(model_index *index, double epsilon, cistern_error *err)
+{
+    if (!(epsilon > 0 && epsilon <= INDEX_EPSILON_MAX))
+        return base_fail(err, CISTERN_UNREADABLE, "batch norm adds %g to the variance; above 0 to %g allowed",
+                         epsilon, INDEX_EPSILON_MAX);
+    index->epsilon = epsilon;
+    return CISTERN_OK;
+}
+
+void model_index_set_head(model_index *index, model_head head)
+{
+    index->head = head;
+}
+
 void model_index_note(model_index *index, const char *note)
 {
     size_t n = strnlen(note, INDEX_NOTE_MAX - 1);
@@ -257,6 +312,16 @@ const char *model_index_kind(const model_index *index)
 model_family model_index_family(const model_index *index)
 {
     return index->family;
+}
+
+double model_index_epsilon(const model_index *index)
+{
+    return index->epsilon > 0 ? index->epsilon : model_family_epsilon(index->family);
+}
+
+model_head model_index_head(const model_index *index)
+{
+    return index->head;
 }
 
 size_t model_index_note_count(const model_index *index)
@@ -311,10 +376,12 @@ static cistern_status encode_tensor(const model_tensor *t, base_buf *out, cister
 cistern_status model_index_encode(const model_index *index, base_buf *out, cistern_error *err)
 {
     cistern_status st = base_buf_put(out, INDEX_MAGIC, INDEX_MAGIC_LEN, err);
-    size_t head[5] = {(size_t)index->family, index->count, index->file_count, index->note_count,
-                      strlen(index->kind)};
-    for (size_t i = 0; i < 5 && st == CISTERN_OK; i++)
+    size_t head[6] = {(size_t)index->family, index->count,        index->file_count,
+                      index->note_count,     strlen(index->kind), (size_t)index->head};
+    for (size_t i = 0; i < 6 && st == CISTERN_OK; i++)
         st = put_u32(out, head[i], err);
+    if (st == CISTERN_OK)
+        st = base_buf_put(out, &index->epsilon, sizeof index->epsilon, err);
     if (st == CISTERN_OK)
         st = base_buf_put(out, index->file_sizes, index->file_count * sizeof index->file_sizes[0], err);
     if (st == CISTERN_OK)
@@ -376,18 +443,33 @@ static cistern_status decode_tensor(base_cursor *c, model_index *index, cistern_
 }
 
 typedef struct index_head {
-    uint32_t family, count, files, notes, kind_len;
+    uint32_t family, count, files, notes, kind_len, head;
+    double epsilon;
 } index_head;
+
+/* Whether the values are some that this release writes. */
+static bool head_valid(const index_head *h)
+{
+    bool family = h->family == MODEL_FAMILY_UNKNOWN ||
+                  strcmp(model_family_text((model_family)h->family), "unknown") != 0;
+    bool head = h->head == MODEL_HEAD_UNKNOWN || strcmp(model_head_text((model_head)h->head), "unknown") != 0;
+    return family && head && h->epsilon >= 0 && h->epsilon <= INDEX_EPSILON_MAX;
+}
 
 static cistern_status decode_head(base_cursor *c, const uint64_t *file_sizes, size_t file_count,
                                   index_head *h, cistern_error *err)
 {
     const uint8_t *magic;
+    uint64_t epsilon;
     if (!base_cursor_take(c, INDEX_MAGIC_LEN, &magic) || memcmp(magic, INDEX_MAGIC, INDEX_MAGIC_LEN) != 0)
         return bad_bytes(c, err, "does not begin with " INDEX_MAGIC);
     if (!base_cursor_u32(c, &h->family) || !base_cursor_u32(c, &h->count) || !base_cursor_u32(c, &h->files) ||
-        !base_cursor_u32(c, &h->notes) || !base_cursor_u32(c, &h->kind_len))
+        !base_cursor_u32(c, &h->notes) || !base_cursor_u32(c, &h->kind_len) ||
+        !base_cursor_u32(c, &h->head) || !base_cursor_u64(c, &epsilon))
         return bad_bytes(c, err, "ends within its head");
+    memcpy(&h->epsilon, &epsilon, sizeof epsilon);
+    if (!head_valid(h))
+        return bad_bytes(c, err, "has a family, head or epsilon that is not known");
     if (h->files != file_count || h->count > MODEL_TENSORS_MAX || h->notes > INDEX_NOTES_MAX)
         return bad_bytes(c, err, "counts are not those of this version");
     for (size_t i = 0; i < file_count; i++) {
@@ -403,9 +485,9 @@ static cistern_status decode_texts(base_cursor *c, const index_head *h, model_in
 {
     if (!take_text(c, h->kind_len, index->kind, sizeof index->kind))
         return bad_bytes(c, err, "the kind is cut or too long");
-    index->family = strcmp(model_family_text((model_family)h->family), "unknown") == 0
-                        ? MODEL_FAMILY_UNKNOWN
-                        : (model_family)h->family;
+    index->family = (model_family)h->family;
+    index->head = (model_head)h->head;
+    index->epsilon = h->epsilon;
     for (uint32_t i = 0; i < h->notes; i++) {
         uint32_t len;
         if (!base_cursor_u32(c, &len) || !take_text(c, len, index->notes[i], INDEX_NOTE_MAX))

@@ -4,6 +4,8 @@
  *  1. Names are unique, 1 to MODEL_NAME_MAX bytes of UTF-8 without control characters.
  *  2. Every tensor lies inside its file: checked against the files' sizes when one is added and when bytes are decoded.
  *  3. At most MODEL_TENSORS_MAX tensors and MODEL_FILES_MAX files.
+ *  4. Two tensors may share bytes. Beside a foreign framework's tensors under their own names, readers put views of the
+ *     same bytes under torchvision's names and axes (features.N.weight as [out, in, y, x]); only these are bound.
  * Immutable once built; any thread may then read it.
  */
 #ifndef MODEL_INDEX_H
@@ -19,7 +21,12 @@
 /** The framework whose conventions (axis order, flattening, colour …) a file follows. */
 #define MODEL_FAMILY_MAP(X)                                                                                  \
     X(UNKNOWN, 0, "unknown")                                                                                 \
-    X(TORCH, 1, "torch")
+    X(TORCH, 1, "torch")                                                                                     \
+    X(KERAS, 2, "keras")                                                                                     \
+    X(TENSORFLOW, 3, "tensorflow")                                                                           \
+    X(ONNX, 4, "onnx")                                                                                       \
+    X(CAFFE, 5, "caffe")                                                                                     \
+    X(MXNET, 6, "mxnet")
 
 typedef enum model_family {
 #define MODEL_FAMILY_ENUM(name, value, text) MODEL_FAMILY_##name = value,
@@ -27,6 +34,23 @@ typedef enum model_family {
 #undef MODEL_FAMILY_ENUM
 } model_family;
 const char *model_family_text(model_family family);
+/** What its batch norm adds to the variance where nothing else is said. */
+double model_family_epsilon(model_family family);
+
+/** What the network's last layer gave where it came from. It is never applied again: logits are computed here. */
+#define MODEL_HEAD_MAP(X)                                                                                    \
+    X(UNKNOWN, 0, "unknown") /* a file of weights alone does not tell */                                     \
+    X(NONE, 1, "none")       /* no classifier: features only */                                              \
+    X(LOGITS, 2, "logits")                                                                                   \
+    X(PROBABILITIES, 3, "probabilities") /* a softmax follows */
+
+typedef enum model_head {
+#define MODEL_HEAD_ENUM(name, value, text) MODEL_HEAD_##name = value,
+    MODEL_HEAD_MAP(MODEL_HEAD_ENUM)
+#undef MODEL_HEAD_ENUM
+} model_head;
+const char *model_head_text(model_head head);
+model_head model_head_parse(const char *text); /* NULL or anything else: MODEL_HEAD_UNKNOWN */
 
 typedef struct model_index model_index;
 
@@ -41,6 +65,11 @@ cistern_status model_index_add(model_index *index, const model_tensor *t,
 /** The container and family, for people: "PyTorch zip", "PyTorch legacy stream", "safetensors". Copied. */
 cistern_status model_index_set_kind(model_index *index, const char *kind, model_family family,
                                     cistern_error *err) CISTERN_MUST_CHECK;
+/** What batch norm adds to the variance, when the file says so. @retval UNREADABLE  not above 0 and at most 1. */
+cistern_status model_index_set_epsilon(model_index *index, double epsilon,
+                                       cistern_error *err) CISTERN_MUST_CHECK;
+/** What the file's graph ends in, when it has one. */
+void model_index_set_head(model_index *index, model_head head);
 /** Keep a remark for the user about the file ("3 trailing bytes ignored"); at most 16, longer ones cut. */
 void model_index_note(model_index *index, const char *note);
 
@@ -51,6 +80,8 @@ const model_tensor *model_index_peek(const model_index *index, size_t i);
 const model_tensor *model_index_find(const model_index *index, const char *name);
 const char *model_index_kind(const model_index *index); /* "" until set */
 model_family model_index_family(const model_index *index);
+double model_index_epsilon(const model_index *index); /* the family's unless set */
+model_head model_index_head(const model_index *index);
 size_t model_index_note_count(const model_index *index);
 const char *model_index_note_peek(const model_index *index, size_t i);
 size_t model_index_file_count(const model_index *index);

@@ -4,7 +4,8 @@
  * normalisation before it), and a pooling follows the last convolution of each of the five stages.
  *
  * A match is exact: every tensor of the architecture is there with a shape that fits its neighbours, and no further
- * "features.<N>.weight" is. Widths are free: channels and hidden units are read from the shapes.
+ * "features.<N>.weight" is. Widths are free: channels and hidden units are read from the shapes. The classifier is there
+ * whole or not at all (files for transfer learning).
  */
 #include "model_vgg.h"
 
@@ -56,7 +57,12 @@ static const model_vgg vgg_table[] = {
 };
 #define VGG_COUNT (sizeof vgg_table / sizeof vgg_table[0])
 
-static const int linear_numbers[MODEL_VGG_LINEARS] = {0, 3, 6}; /* of "classifier.N" */
+/* The classifier's layers in torchvision's vgg.py and in timm's, whose numbers are the same as 1x1 and 7x7 convolutions. */
+#define LINEAR_NAMINGS 2
+static const char *const linear_names[LINEAR_NAMINGS][MODEL_VGG_LINEARS] = {
+    {"classifier.0", "classifier.3", "classifier.6"},
+    {"pre_logits.fc1", "pre_logits.fc2", "head.fc"},
+};
 
 size_t model_vgg_count(void)
 {
@@ -111,14 +117,21 @@ static void expected_text(const uint64_t *shape, uint32_t rank, char *out, size_
         snprintf(out + used, size - used, "]");
 }
 
+#define FULL_NAME_MAX (MODEL_NAME_MAX + 64) /* bytes: a prefix and a part */
+
+/* The tensor <prefix><part>, or NULL; its name to `name` of FULL_NAME_MAX bytes. */
+static const model_tensor *find(const vgg_attempt *a, const char *part, char *name)
+{
+    snprintf(name, FULL_NAME_MAX, "%.*s%s", (int)a->match.prefix_len, a->match.prefix, part);
+    return model_index_find(a->index, name);
+}
+
 /* The tensor <prefix><part>, which must have this shape; NULL (and a problem noted) when it has not. */
 static const model_tensor *bind(vgg_attempt *a, const char *part, const uint64_t *shape, uint32_t rank)
 {
-    char name[MODEL_NAME_MAX + 64], want[128], have[256];
-    const model_tensor *t;
+    char name[FULL_NAME_MAX], want[128], have[256];
+    const model_tensor *t = find(a, part, name);
     bool fits;
-    snprintf(name, sizeof name, "%.*s%s", (int)a->match.prefix_len, a->match.prefix, part);
-    t = model_index_find(a->index, name);
     expected_text(shape, rank, want, sizeof want);
     if (!t) {
         problem(a, "tensor '%s' is missing (expected shape %s)", name, want);
@@ -159,20 +172,51 @@ static void bind_conv(vgg_attempt *a, int i, uint64_t in_channels)
     m->bn_var[i] = bind_feature(a, number + 1, "running_var", channels, 1);
 }
 
-static void bind_linear(vgg_attempt *a, int i, uint64_t inputs)
+/* How many of the classifier's weights are there under one way of naming them. */
+static int count_linears(const vgg_attempt *a, int naming)
 {
-    char part[64];
-    uint64_t weight_shape[2] = {ANY, inputs}, outputs[1] = {ANY};
+    char part[64], name[FULL_NAME_MAX];
+    int count = 0;
+    for (int i = 0; i < MODEL_VGG_LINEARS; i++) {
+        snprintf(part, sizeof part, "%s.weight", linear_names[naming][i]);
+        count += find(a, part, name) != NULL;
+        snprintf(part, sizeof part, "%s.bias", linear_names[naming][i]);
+        count += find(a, part, name) != NULL;
+    }
+    return count;
+}
+
+/* One layer; each of its `inputs` channels brings side x side numbers. */
+static void bind_linear(vgg_attempt *a, int i, int naming, uint64_t inputs, uint64_t side)
+{
+    char part[64], name[FULL_NAME_MAX];
+    uint64_t as_rows[2] = {ANY, inputs * side * side}, as_conv[4] = {ANY, inputs, side, side},
+             outputs[1] = {ANY};
     model_vgg_match *m = &a->match;
-    snprintf(part, sizeof part, "classifier.%d.weight", linear_numbers[i]);
-    m->linear_weight[i] = bind(a, part, weight_shape, 2);
+    const model_tensor *found;
+    snprintf(part, sizeof part, "%s.weight", linear_names[naming][i]);
+    found = find(a, part, name);
+    m->linear_weight[i] = found && found->rank == 4 ? bind(a, part, as_conv, 4) : bind(a, part, as_rows, 2);
     outputs[0] = m->linear_weight[i] ? m->linear_weight[i]->shape[0] : ANY;
-    snprintf(part, sizeof part, "classifier.%d.bias", linear_numbers[i]);
+    snprintf(part, sizeof part, "%s.bias", linear_names[naming][i]);
     m->linear_bias[i] = bind(a, part, outputs, 1);
     if (i < 2)
         m->hidden[i] = outputs[0];
     else
         m->classes = outputs[0];
+}
+
+/* The three layers, or nothing when the file has none of them. */
+static void bind_head(vgg_attempt *a, uint64_t channels)
+{
+    int naming = count_linears(a, 0) < count_linears(a, 1);
+    model_vgg_match *m = &a->match;
+    m->has_head = count_linears(a, naming) > 0;
+    if (!m->has_head)
+        return;
+    bind_linear(a, 0, naming, channels, MODEL_VGG_POOLED_SIDE);
+    bind_linear(a, 1, naming, m->hidden[0], 1);
+    bind_linear(a, 2, naming, m->hidden[1], 1);
 }
 
 /* Whether "features.<number>.weight" belongs to this architecture. */
@@ -211,15 +255,14 @@ static void attempt(vgg_attempt *a, const model_index *index, const model_vgg *v
     memset(a, 0, sizeof *a);
     a->index = index;
     a->match.vgg = vgg;
+    a->match.epsilon = model_index_epsilon(index);
     a->match.prefix = prefix;
     a->match.prefix_len = prefix_len;
     for (int i = 0; i < vgg->conv_count; i++) {
         bind_conv(a, i, channels);
         channels = a->match.channels[i];
     }
-    bind_linear(a, 0, channels == ANY ? ANY : channels * MODEL_VGG_POOLED_SIDE * MODEL_VGG_POOLED_SIDE);
-    bind_linear(a, 1, a->match.hidden[0]);
-    bind_linear(a, 2, a->match.hidden[1]);
+    bind_head(a, channels);
     find_left_over(a);
 }
 

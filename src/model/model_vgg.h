@@ -37,14 +37,20 @@ typedef struct model_vgg_match {
         *conv_bias[MODEL_VGG_CONVS_MAX]; /* bias NULL: none */
     const model_tensor *bn_weight[MODEL_VGG_CONVS_MAX], *bn_bias[MODEL_VGG_CONVS_MAX];
     const model_tensor *bn_mean[MODEL_VGG_CONVS_MAX], *bn_var[MODEL_VGG_CONVS_MAX];
-    const model_tensor *linear_weight[MODEL_VGG_LINEARS], *linear_bias[MODEL_VGG_LINEARS];
+    bool has_head; /* false: the file has no classifier; its tensors are NULL, its sizes 0 */
+    const model_tensor
+        *linear_weight[MODEL_VGG_LINEARS]; /* [out, in], or as a convolution: [out, C, 7, 7] for
+                                                             the first, [out, in, 1, 1] for the others */
+    const model_tensor *linear_bias[MODEL_VGG_LINEARS];
     uint64_t channels[MODEL_VGG_CONVS_MAX]; /* outputs of each convolution */
     uint64_t hidden[2];                     /* outputs of the first two linear layers */
     uint64_t classes;
+    double epsilon; /* that batch norm adds to the variance */
 } model_vgg_match;
 
 /**
- * Find the VGG in an index and check every shape.
+ * Find the VGG in an index and check every shape. Names are torchvision's (or, of the classifier, timm's); of a foreign
+ * framework's file its reader's views under these names are what is found.
  * @param architecture  the one that is asked for, or NULL or "": the one that fits.
  * @retval UNREADABLE   none fits; the message names the nearest VGG, the first missing or misshapen tensor with both
  *                      shapes, and how many more there are.

@@ -18,7 +18,7 @@ nn_fold nn_fold_of(const nn_net_conv *conv, size_t output)
     fold.scale = 1;
     fold.bias = conv->bias.data ? element(&conv->bias, output) : 0;
     if (conv->var.data) {
-        fold.scale = 1 / sqrt(element(&conv->var, output) + NN_BATCH_NORM_EPSILON);
+        fold.scale = 1 / sqrt(element(&conv->var, output) + conv->epsilon);
         fold.scale *= conv->gamma.data ? element(&conv->gamma, output) : 1;
         fold.bias = (fold.bias - element(&conv->mean, output)) * fold.scale;
         fold.bias += conv->beta.data ? element(&conv->beta, output) : 0;

@@ -85,6 +85,7 @@ static cistern_status bind_conv(const binder *b, const model_vgg_match *m, int i
         assert(norm[k]);
         status = bind_vector(b, norm[k], outputs, norm_out[k]);
     }
+    out->epsilon = m->epsilon;
     out->inputs = (size_t)inputs;
     out->outputs = (size_t)outputs;
     out->pool_after = layer->pool_after;
@@ -92,14 +93,47 @@ static cistern_status bind_conv(const binder *b, const model_vgg_match *m, int i
     return status;
 }
 
+/* A linear layer that is stored as a convolution, over the elements of the pooled picture in the order c, y, x. Where
+ * those lie at equal distances it becomes the matrix that it is; else it stays as it is, and is packed. */
+static void flatten(model_tensor *t)
+{
+    uint64_t inputs = 1, step = 1;
+    bool even = true;
+    for (uint32_t d = t->rank; d-- > 1;) {
+        if (t->shape[d] == 1) {
+            continue;
+        }
+        step = inputs == 1 ? t->stride[d] : step;
+        even = even && t->stride[d] == step * inputs;
+        inputs *= t->shape[d];
+    }
+    if (even) {
+        t->rank = 2;
+        t->shape[1] = inputs;
+        t->stride[1] = step;
+    }
+}
+
+static cistern_status bind_rows(const binder *b, const model_tensor *t, uint64_t inputs, uint64_t outputs,
+                                bool first, nn_tensor *out)
+{
+    const uint64_t side = first ? MODEL_VGG_POOLED_SIDE : 1;
+    const uint64_t as_rows[2] = {outputs, inputs};
+    const uint64_t as_conv[4] = {outputs, inputs / (side * side), side, side};
+    cistern_status status = t->rank == 4 ? bind(b, t, as_conv, 4, out) : bind(b, t, as_rows, 2, out);
+    if (status == CISTERN_OK && t->rank == 4) {
+        flatten(&out->at);
+    }
+    return status;
+}
+
 static cistern_status bind_linear(const binder *b, const model_vgg_match *m, int i, uint64_t inputs,
                                   uint64_t outputs, nn_net_linear *out)
 {
-    const uint64_t shape[2] = {outputs, inputs};
     uint64_t max = i + 1 < MODEL_VGG_LINEARS ? NN_HIDDEN_MAX : NN_CLASSES_MAX;
     cistern_status status = check_outputs(b, m->linear_weight[i]->name, outputs, max);
     if (status == CISTERN_OK) {
-        status = bind(b, m->linear_weight[i], shape, 2, &out->weight);
+        status = bind_rows(b, m->linear_weight[i], inputs, outputs, i == 0, &out->weight);
     }
     if (status == CISTERN_OK) {
         status = bind_vector(b, m->linear_bias[i], outputs, &out->bias);
@@ -114,6 +148,9 @@ cistern_status nn_net_new(const model_vgg_match *match, const base_map *files, s
 {
     const binder b = {files, file_count, err};
     nn_net *net;
+    if (!match->has_head) {
+        return base_fail(err, CISTERN_UNREADABLE, "no classifier is in it, only features (head: none)");
+    }
     cistern_status status = base_calloc(1, sizeof(*net), &net, err);
     if (status != CISTERN_OK) {
         return status;

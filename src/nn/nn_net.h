@@ -24,7 +24,7 @@ typedef struct nn_net nn_net;
  * @param files  the version's files by number, borrowed while the net lives (the array itself for the call
  * only).
  * @retval UNREADABLE  a tensor that is not floating point, does not lie in its file, has another shape than
- * its layer, or a layer with more outputs than NN_*_MAX; the tensor is named.
+ * its layer, or a layer with more outputs than NN_*_MAX; the tensor is named. A match without a head.
  * @retval NO_MEMORY
  */
 cistern_status nn_net_new(const model_vgg_match *match, const base_map *files, size_t file_count,

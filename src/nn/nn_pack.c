@@ -73,16 +73,18 @@ static void pack_conv_block(const packer *p, size_t layer, size_t block)
     }
 }
 
-static void pack_row(const nn_tensor *t, size_t row, size_t n, float *out)
+/* Rows `row` to `end` of n elements, piece by piece through all of them: where neighbouring rows lie side by side in
+ * memory (a transposed matrix), a cache line is fetched once. */
+static void pack_rows(const nn_tensor *t, size_t row, size_t end, size_t n, float *out)
 {
-    size_t bytes = model_dtype_bytes(t->at.dtype);
-    const uint8_t *first = t->data + row * t->at.stride[0] * bytes;
     double piece[ROW_PIECE];
     for (size_t k = 0; k < n; k += ROW_PIECE) {
         size_t here = n - k < ROW_PIECE ? n - k : ROW_PIECE;
-        nn_read_row(t->at.dtype, first + k * t->at.stride[1] * bytes, t->at.stride[1], here, piece);
-        for (size_t i = 0; i < here; i++) {
-            out[k + i] = (float)piece[i];
+        for (size_t r = row; r < end; r++) {
+            nn_read_inner(t, r, k, here, piece);
+            for (size_t i = 0; i < here; i++) {
+                out[r * n + k + i] = (float)piece[i];
+            }
         }
     }
 }
@@ -91,7 +93,9 @@ static void pack_linear_block(const packer *p, size_t layer, size_t block)
 {
     const nn_net_linear *linear = &p->net->linear[layer];
     float *bias = (float *)(p->mem + p->map.linear_bias[layer]);
-    for (size_t row = block * NN_BLOCK; row < linear->outputs && row < (block + 1) * NN_BLOCK; row++) {
+    size_t first = block * NN_BLOCK;
+    size_t end = linear->outputs - first < NN_BLOCK ? linear->outputs : first + NN_BLOCK;
+    for (size_t row = first; row < end; row++) {
         double value = 0;
         if (linear->bias.data) {
             const nn_tensor *t = &linear->bias;
@@ -99,10 +103,10 @@ static void pack_linear_block(const packer *p, size_t layer, size_t block)
                         &value);
         }
         bias[row] = (float)value;
-        if (p->map.linear_weight[layer] != NN_NOT_PACKED) {
-            float *rows = (float *)(p->mem + p->map.linear_weight[layer]);
-            pack_row(&linear->weight, row, linear->inputs, rows + row * linear->inputs);
-        }
+    }
+    if (p->map.linear_weight[layer] != NN_NOT_PACKED) {
+        float *rows = (float *)(p->mem + p->map.linear_weight[layer]);
+        pack_rows(&linear->weight, first, end, linear->inputs, rows);
     }
 }
 

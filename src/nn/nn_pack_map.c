@@ -11,7 +11,7 @@ size_t nn_padded_channels(size_t channels)
 bool nn_linear_streams(const nn_net_linear *linear)
 {
     const model_tensor *t = &linear->weight.at;
-    return (t->dtype == MODEL_F32 || t->dtype == MODEL_F16 || t->dtype == MODEL_BF16) &&
+    return (t->dtype == MODEL_F32 || t->dtype == MODEL_F16 || t->dtype == MODEL_BF16) && t->rank == 2 &&
            (t->stride[1] == 1 || t->shape[1] == 1);
 }
 

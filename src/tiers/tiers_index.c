@@ -6,7 +6,7 @@
 #include "store_derived.h"
 
 #define INDEX_KIND    "tensor_index"
-#define INDEX_VERSION 1
+#define INDEX_VERSION 2
 
 static cistern_status index_key(const char *digest, store_derived_key *out, cistern_error *err)
 {

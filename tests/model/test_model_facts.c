@@ -111,14 +111,36 @@ static void without_facts_it_is_torchvisions_preset_and_labels_only_for_1000_cla
     model_facts facts;
     (void)state;
     model_facts_init(&facts);
-    assert_int_equal(model_facts_complete(&facts, "vgg16", 1000, MODEL_FAMILY_TORCH, NULL), CISTERN_OK);
+    assert_int_equal(
+        model_facts_complete(&facts, "vgg16", MODEL_HEAD_UNKNOWN, 1000, MODEL_FAMILY_TORCH, NULL),
+        CISTERN_OK);
     assert_string_equal(facts.preset, "torchvision");
     assert_string_equal(facts.labels[281], "tabby");
     assert_int_equal(facts.preprocess.resize_short, 256);
     model_facts_clear(&facts);
-    assert_int_equal(model_facts_complete(&facts, "vgg16", 10, MODEL_FAMILY_TORCH, NULL), CISTERN_OK);
+    assert_int_equal(model_facts_complete(&facts, "vgg16", MODEL_HEAD_UNKNOWN, 10, MODEL_FAMILY_TORCH, NULL),
+                     CISTERN_OK);
     assert_null(facts.labels);
     assert_int_equal(facts.classes, 10);
+    model_facts_clear(&facts);
+}
+
+static void a_class_for_the_background_moves_the_names_by_one(void **state)
+{
+    model_facts facts;
+    (void)state;
+    model_facts_init(&facts);
+    assert_int_equal(
+        model_facts_complete(&facts, "vgg16", MODEL_HEAD_PROBABILITIES, 1001, MODEL_FAMILY_TENSORFLOW, NULL),
+        CISTERN_OK);
+    assert_string_equal(facts.labels[0], "background");
+    assert_string_equal(facts.labels[282], "tabby");
+    assert_string_equal(facts.label_set, "imagenet-1k-background");
+    model_facts_clear(&facts);
+    assert_int_equal(
+        model_facts_complete(&facts, "vgg16", MODEL_HEAD_UNKNOWN, 1001, MODEL_FAMILY_TORCH, NULL),
+        CISTERN_OK);
+    assert_null(facts.labels);
     model_facts_clear(&facts);
 }
 
@@ -127,7 +149,9 @@ static void labels_that_do_not_number_the_classes_are_refused(void **state)
     model_facts facts = from_config(config);
     cistern_error err = CISTERN_ERROR_INIT;
     (void)state;
-    assert_int_equal(model_facts_complete(&facts, "vgg11_bn", 10, MODEL_FAMILY_TORCH, &err), CISTERN_USAGE);
+    assert_int_equal(
+        model_facts_complete(&facts, "vgg11_bn", MODEL_HEAD_UNKNOWN, 10, MODEL_FAMILY_TORCH, &err),
+        CISTERN_USAGE);
     assert_string_equal(err.text, "3 labels (config.json) for a model of 10 classes");
     model_facts_clear(&facts);
 }
@@ -154,7 +178,9 @@ static void labels_come_as_lines_or_as_json(void **state)
 static void stored_facts_read_back_equal(void **state)
 {
     (void)state;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
+        static const uint32_t classes[] = {3, 1000, 1001};
+        static const model_head heads[] = {MODEL_HEAD_NONE, MODEL_HEAD_UNKNOWN, MODEL_HEAD_PROBABILITIES};
         model_facts facts, back;
         json_t *object = NULL;
         base_buf text;
@@ -162,7 +188,7 @@ static void stored_facts_read_back_equal(void **state)
         if (i == 0)
             facts = from_config(config);
         assert_int_equal(
-            model_facts_complete(&facts, "vgg11_bn", i == 0 ? 3 : 1000, MODEL_FAMILY_TORCH, NULL),
+            model_facts_complete(&facts, "vgg11_bn", heads[i], classes[i], MODEL_FAMILY_TENSORFLOW, NULL),
             CISTERN_OK);
         assert_int_equal(model_facts_to_json(&facts, &object, NULL), CISTERN_OK);
         base_buf_init(&text, 1 << 20);
@@ -173,7 +199,8 @@ static void stored_facts_read_back_equal(void **state)
         assert_int_equal(back.preprocess_source, facts.preprocess_source);
         assert_int_equal(back.labels_source, facts.labels_source);
         assert_string_equal(back.label_set, facts.label_set);
-        if (i == 1)
+        assert_int_equal(back.head, heads[i]);
+        if (i >= 1)
             assert_null(strstr(text.data, "tabby")); /* a built-in set is stored by name */
         base_buf_clear(&text);
         json_decref(object);
@@ -213,6 +240,7 @@ int main(void)
         cmocka_unit_test(a_wrong_field_is_named),
         cmocka_unit_test(a_flag_wins_over_a_config_whichever_comes_first),
         cmocka_unit_test(without_facts_it_is_torchvisions_preset_and_labels_only_for_1000_classes),
+        cmocka_unit_test(a_class_for_the_background_moves_the_names_by_one),
         cmocka_unit_test(labels_that_do_not_number_the_classes_are_refused),
         cmocka_unit_test(labels_come_as_lines_or_as_json),
         cmocka_unit_test(stored_facts_read_back_equal),

@@ -112,7 +112,9 @@ static model_index *sample(uint64_t *size)
         assert_int_equal(model_index_add(index, &t, NULL), CISTERN_OK);
     }
     model_index_note(index, "3 trailing bytes ignored");
-    assert_int_equal(model_index_set_kind(index, "safetensors", MODEL_FAMILY_TORCH, NULL), CISTERN_OK);
+    assert_int_equal(model_index_set_kind(index, "Keras HDF5", MODEL_FAMILY_KERAS, NULL), CISTERN_OK);
+    assert_int_equal(model_index_set_epsilon(index, 0.0625, NULL), CISTERN_OK);
+    model_index_set_head(index, MODEL_HEAD_PROBABILITIES);
     return index;
 }
 
@@ -130,8 +132,10 @@ static void what_is_encoded_decodes_to_the_same(void **state)
     assert_int_equal(one.len, two.len);
     assert_memory_equal(one.data, two.data, one.len);
     assert_int_equal(model_index_count(back), 200);
-    assert_string_equal(model_index_kind(back), "safetensors");
-    assert_int_equal(model_index_family(back), MODEL_FAMILY_TORCH);
+    assert_string_equal(model_index_kind(back), "Keras HDF5");
+    assert_int_equal(model_index_family(back), MODEL_FAMILY_KERAS);
+    assert_true(model_index_epsilon(back) == 0.0625);
+    assert_int_equal(model_index_head(back), MODEL_HEAD_PROBABILITIES);
     assert_string_equal(model_index_note_peek(back, 0), "3 trailing bytes ignored");
     assert_int_equal(model_index_find(back, "layer.199.weight")->offset, 199);
     assert_null(model_index_find(back, "layer.200.weight"));
@@ -159,6 +163,49 @@ static void every_truncation_is_damage_and_no_byte_is_read_past_the_end(void **s
     size++;
     assert_int_equal(model_index_decode(bytes.data, bytes.len - 1, &size, 1, &back, NULL), CISTERN_DAMAGED);
     base_buf_clear(&bytes);
+    model_index_free(index);
+}
+
+static void values_that_no_release_wrote_are_damage(void **state)
+{
+    static const struct {
+        size_t at, n;
+        uint64_t value;
+    } bad[] = {{8, 4, 7},
+               {28, 4, 4},
+               {32, 8, 0x7ff8000000000000},
+               {32, 8, 0xbff0000000000000},
+               {32, 8, 0x4000000000000000}}; /* family; head; epsilon: NaN, -1, 2 */
+    uint64_t size;
+    model_index *index = sample(&size), *back = NULL;
+    base_buf bytes;
+    (void)state;
+    base_buf_init(&bytes, 1 << 20);
+    assert_int_equal(model_index_encode(index, &bytes, NULL), CISTERN_OK);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char kept[8];
+        memcpy(kept, bytes.data + bad[i].at, bad[i].n);
+        memcpy(bytes.data + bad[i].at, &bad[i].value, bad[i].n);
+        assert_int_equal(model_index_decode(bytes.data, bytes.len, &size, 1, &back, NULL), CISTERN_DAMAGED);
+        memcpy(bytes.data + bad[i].at, kept, bad[i].n);
+    }
+    assert_int_equal(model_index_decode(bytes.data, bytes.len, &size, 1, &back, NULL), CISTERN_OK);
+    model_index_free(back);
+    base_buf_clear(&bytes);
+    model_index_free(index);
+}
+
+static void epsilon_is_above_zero_and_at_most_one(void **state)
+{
+    model_index *index = index_of(1);
+    (void)state;
+    assert_true(model_index_epsilon(index) == 1e-5);
+    assert_int_equal(model_index_set_epsilon(index, 0, NULL), CISTERN_UNREADABLE);
+    assert_int_equal(model_index_set_epsilon(index, NAN, NULL), CISTERN_UNREADABLE);
+    assert_int_equal(model_index_set_epsilon(index, nextafter(1, 2), NULL), CISTERN_UNREADABLE);
+    assert_true(model_index_epsilon(index) == 1e-5);
+    assert_int_equal(model_index_set_epsilon(index, 1, NULL), CISTERN_OK);
+    assert_true(model_index_epsilon(index) == 1);
     model_index_free(index);
 }
 
@@ -226,6 +273,8 @@ int main(void)
         cmocka_unit_test(rank_file_and_dtype_have_limits),
         cmocka_unit_test(what_is_encoded_decodes_to_the_same),
         cmocka_unit_test(every_truncation_is_damage_and_no_byte_is_read_past_the_end),
+        cmocka_unit_test(values_that_no_release_wrote_are_damage),
+        cmocka_unit_test(epsilon_is_above_zero_and_at_most_one),
         cmocka_unit_test(flipped_bytes_never_give_a_tensor_outside_its_file),
         cmocka_unit_test(plain_means_row_by_row),
         cmocka_unit_test(numbers_of_every_type_read_right),

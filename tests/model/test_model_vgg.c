@@ -22,9 +22,15 @@ static void put(model_index *index, const char *prefix, const char *name, uint32
 }
 
 typedef struct oddity {
-    const char *skip, *wide; /* a tensor left out; one with one row too many */
+    const char *skip, *wide; /* a tensor left out (ending in '.': all such); one with one row too many */
     const char *prefix;
 } oddity;
+
+static bool skipped(const char *skip, const char *name)
+{
+    size_t n = strlen(skip);
+    return skip[n - 1] == '.' ? strncmp(skip, name, n) == 0 : strcmp(skip, name) == 0;
+}
 
 static model_index *vgg_index(const model_vgg *vgg, uint64_t width, uint64_t hidden, uint64_t classes,
                               oddity odd)
@@ -38,7 +44,7 @@ static model_index *vgg_index(const model_vgg *vgg, uint64_t width, uint64_t hid
 #define PUT(rank, a, b, side)                                                                                \
     do {                                                                                                     \
         uint64_t extra = odd.wide && strcmp(odd.wide, name) == 0;                                            \
-        if (!odd.skip || strcmp(odd.skip, name) != 0)                                                        \
+        if (!odd.skip || !skipped(odd.skip, name))                                                           \
             put(index, odd.prefix ? odd.prefix : "", name, rank, (a) + extra, b, side);                      \
     } while (0)
     for (int i = 0; i < vgg->conv_count; i++) {
@@ -148,6 +154,71 @@ static void what_has_no_place_makes_it_another_network(void **state)
     model_index_free(index);
 }
 
+static void without_a_classifier_it_is_features_only(void **state)
+{
+    oddity odd = {"classifier.", NULL, "module."};
+    model_index *index = vgg_index(model_vgg_find("vgg19_bn"), 8, 16, 10, odd);
+    model_vgg_match match;
+    cistern_error err = CISTERN_ERROR_INIT;
+    (void)state;
+    assert_int_equal(model_vgg_match_index(index, NULL, &match, &err), CISTERN_OK);
+    assert_string_equal(match.vgg->name, "vgg19_bn");
+    assert_false(match.has_head);
+    assert_null(match.linear_weight[0]);
+    assert_int_equal(match.classes, 0);
+    put(index, "module.", "classifier.3.bias", 1, 17, 1, 1); /* a classifier that is not whole is none */
+    assert_int_equal(model_vgg_match_index(index, NULL, &match, &err), CISTERN_UNREADABLE);
+    assert_non_null(strstr(err.text, "tensor 'module.classifier.0.weight' is missing"));
+    model_index_free(index);
+}
+
+static void timms_names_and_layers_as_convolutions(void **state)
+{
+    static const char *const names[] = {"pre_logits.fc1", "pre_logits.fc2", "head.fc"};
+    const uint64_t shapes[3][3] = {{40, 64, 7}, {30, 40, 1}, {5, 30, 1}};
+    oddity odd = {"classifier.", NULL, NULL};
+    (void)state;
+    for (int bad = 0; bad < 2; bad++) {
+        model_index *index = vgg_index(model_vgg_find("vgg11"), 8, 16, 10, odd);
+        model_vgg_match match;
+        cistern_error err = CISTERN_ERROR_INIT;
+        for (int i = 0; i < 3; i++) {
+            char name[64];
+            snprintf(name, sizeof name, "%s.weight", names[i]);
+            put(index, "", name, i < 2 ? 4 : 2, shapes[i][0], shapes[i][1] + (uint64_t)(bad && i == 0),
+                shapes[i][2]);
+            snprintf(name, sizeof name, "%s.bias", names[i]);
+            put(index, "", name, 1, shapes[i][0], 1, 1);
+        }
+        assert_int_equal(model_vgg_match_index(index, NULL, &match, &err),
+                         bad ? CISTERN_UNREADABLE : CISTERN_OK);
+        if (bad)
+            assert_non_null(
+                strstr(err.text, "'pre_logits.fc1.weight': shape [40, 65, 7, 7], expected [any, 64, 7, 7]"));
+        else
+            assert_true(match.has_head && match.hidden[0] == 40 && match.hidden[1] == 30 &&
+                        match.classes == 5);
+        model_index_free(index);
+    }
+}
+
+static void epsilon_is_the_familys_unless_the_file_says_it(void **state)
+{
+    oddity none = {NULL, NULL, NULL};
+    model_index *index = vgg_index(model_vgg_find("vgg11_bn"), 8, 16, 10, none);
+    model_vgg_match match;
+    (void)state;
+    assert_int_equal(model_vgg_match_index(index, NULL, &match, NULL), CISTERN_OK);
+    assert_true(match.epsilon == 1e-5);
+    assert_int_equal(model_index_set_kind(index, "Keras HDF5", MODEL_FAMILY_KERAS, NULL), CISTERN_OK);
+    assert_int_equal(model_vgg_match_index(index, NULL, &match, NULL), CISTERN_OK);
+    assert_true(match.epsilon == 1e-3);
+    assert_int_equal(model_index_set_epsilon(index, 2e-5, NULL), CISTERN_OK);
+    assert_int_equal(model_vgg_match_index(index, NULL, &match, NULL), CISTERN_OK);
+    assert_true(match.epsilon == 2e-5);
+    model_index_free(index);
+}
+
 static void an_empty_index_is_no_vgg(void **state)
 {
     uint64_t size = 10;
@@ -167,6 +238,9 @@ int main(void)
         cmocka_unit_test(a_missing_tensor_is_named_with_the_nearest_architecture),
         cmocka_unit_test(a_wrong_shape_is_named_with_both_shapes),
         cmocka_unit_test(what_has_no_place_makes_it_another_network),
+        cmocka_unit_test(without_a_classifier_it_is_features_only),
+        cmocka_unit_test(timms_names_and_layers_as_convolutions),
+        cmocka_unit_test(epsilon_is_the_familys_unless_the_file_says_it),
         cmocka_unit_test(an_empty_index_is_no_vgg),
     };
     return cmocka_run_group_tests_name("model_vgg", tests, NULL, NULL);

@@ -58,6 +58,7 @@ typedef struct fixture_form {
     model_dtype dtype;
     unsigned shift; /* bytes that every tensor is moved off its natural alignment */
     bool reversed;  /* axes in the opposite order in memory (a transposed view) */
+    bool as_keras; /* kernels HWIO; linear layers as convolutions over (h, w, c) rows, outputs side by side */
 } fixture_form;
 
 typedef struct fixture_writer {
@@ -123,9 +124,11 @@ static inline void fixture_put(fixture_writer *w, const char *key, const uint64_
     model_tensor t = {.name = key, .dtype = w->form.dtype, .rank = rank, .offset = w->used + w->form.shift};
     uint64_t count = 1, step = 1;
     char full[160];
+    static const uint32_t keras[4] = {0, 1, 3, 2}; /* from the innermost: output, input, x, y */
     memcpy(t.shape, shape, rank * sizeof(shape[0]));
     for (uint32_t d = 0; d < rank; d++) {
         uint32_t axis = w->form.reversed ? d : rank - 1 - d;
+        axis = w->form.as_keras && rank == 4 ? keras[d] : axis;
         t.stride[axis] = step;
         step *= shape[axis];
         count *= shape[d];
@@ -167,11 +170,12 @@ static inline void fixture_put_all(fixture_writer *w, const model_vgg *vgg)
         }
         inputs = shape[0];
     }
-    inputs *= 49;
     for (int i = 0; i < MODEL_VGG_LINEARS; i++) {
-        uint64_t shape[2] = {i < 2 ? w->recipe->hidden[i] : w->recipe->classes, inputs};
+        uint64_t side = i == 0 ? MODEL_VGG_POOLED_SIDE : 1;
+        uint64_t shape[4] = {i < 2 ? w->recipe->hidden[i] : w->recipe->classes, inputs, side, side};
         snprintf(key, sizeof(key), "classifier.%d.weight", numbers[i]);
-        fixture_put(w, key, shape, 2, false);
+        shape[1] *= w->form.as_keras ? 1 : side * side;
+        fixture_put(w, key, shape, w->form.as_keras ? 4 : 2, false);
         snprintf(key, sizeof(key), "classifier.%d.bias", numbers[i]);
         fixture_put(w, key, shape, 1, false);
         inputs = shape[0];

@@ -2,6 +2,8 @@
 #include "nn_fixture.h"
 
 #include "nn_isa.h"
+#include "priv/nn_fold.h"
+#include "priv/nn_pack_map.h"
 #include "priv/nn_read.h"
 
 typedef struct bound {
@@ -86,6 +88,78 @@ static void too_many_outputs_are_refused(void **state)
     refuse(&b, "tensor 'classifier.0.weight': 65537 outputs, allowed are 1 to 65536");
 }
 
+static void a_net_without_a_head_is_refused(void **state)
+{
+    (void)state;
+    bound b = make();
+    b.match.has_head = false;
+    refuse(&b, "no classifier is in it, only features (head: none)");
+}
+
+static void batch_norm_is_folded_with_the_epsilon_of_its_file(void **state)
+{
+    (void)state;
+    const double epsilons[] = {1e-5, 1e-3};
+    bound b = make();
+    assert_true(b.match.epsilon == 1e-5);
+    for (size_t i = 0; i < 2; i++) {
+        nn_net *net;
+        double gamma, var;
+        b.match.epsilon = epsilons[i];
+        assert_ok(nn_net_new(&b.match, &b.map, 1, &net, NULL), NULL);
+        nn_read_row(MODEL_F32, net->conv[2].gamma.data + 5 * sizeof(float), 1, 1, &gamma);
+        nn_read_row(MODEL_F32, net->conv[2].var.data + 5 * sizeof(float), 1, 1, &var);
+        assert_true(fabs(nn_fold_of(&net->conv[2], 5).scale - gamma / sqrt(var + epsilons[i])) < 1e-12);
+        nn_net_free(net);
+    }
+    nn_fixture_free(&b.f);
+}
+
+/* A linear layer stored as a convolution: streamed where its elements lie as rows, packed where they do not. */
+static void linear_layers_may_be_stored_as_convolutions(void **state)
+{
+    (void)state;
+    for (int keras = 0; keras < 2; keras++) {
+        bound b = make();
+        nn_net *net;
+        b.copy = *b.match.linear_weight[0];
+        uint64_t channels = b.copy.shape[1] / 49;
+        b.copy.rank = 4;
+        memcpy(b.copy.shape + 1, (uint64_t[]){channels, 7, 7}, 3 * sizeof(uint64_t));
+        memcpy(b.copy.stride + 1, keras ? (uint64_t[]){1, 7 * channels, channels} : (uint64_t[]){49, 7, 1},
+               3 * sizeof(uint64_t));
+        b.match.linear_weight[0] = &b.copy;
+        assert_ok(nn_net_new(&b.match, &b.map, 1, &net, NULL), NULL);
+        assert_int_equal(nn_linear_streams(&net->linear[0]), !keras);
+        assert_int_equal(net->linear[0].weight.at.rank, keras ? 4 : 2);
+        nn_net_free(net);
+        b.copy.shape[1]++;
+        refuse(&b, "its layer needs [21, ");
+    }
+}
+
+/* Any piece of any row of a strided tensor against the definition. */
+static void pieces_of_strided_rows(void **state)
+{
+    (void)state;
+    float file[2 * 3 * 4 * 5];
+    nn_tensor t = {.at = {.dtype = MODEL_F32, .rank = 4, .shape = {2, 3, 4, 5}, .stride = {1, 2, 30, 6}},
+                   .data = (const uint8_t *)file};
+    for (size_t i = 0; i < 120; i++) {
+        file[i] = (float)i;
+    }
+    for (size_t from = 0; from < 60; from++) {
+        for (size_t n = 1; n <= 60 - from; n++) {
+            double got[60];
+            nn_read_inner(&t, 1, from, n, got);
+            for (size_t i = 0; i < n; i++) {
+                size_t k = from + i;
+                assert_true(got[i] == (double)(1 + k / 20 * 2 + k / 5 % 4 * 30 + k % 5 * 6));
+            }
+        }
+    }
+}
+
 /* Every one of the 65536: against the definition, sign * mantissa * 2^exponent. */
 static void every_half_is_read_exactly(void **state)
 {
@@ -118,10 +192,18 @@ static void names_of_instruction_sets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(integer_weights_are_refused), cmocka_unit_test(tensor_past_the_end_is_refused),
-        cmocka_unit_test(huge_stride_is_refused),      cmocka_unit_test(unknown_file_is_refused),
-        cmocka_unit_test(other_shape_is_refused),      cmocka_unit_test(too_many_outputs_are_refused),
-        cmocka_unit_test(every_half_is_read_exactly),  cmocka_unit_test(names_of_instruction_sets),
+        cmocka_unit_test(integer_weights_are_refused),
+        cmocka_unit_test(tensor_past_the_end_is_refused),
+        cmocka_unit_test(huge_stride_is_refused),
+        cmocka_unit_test(unknown_file_is_refused),
+        cmocka_unit_test(other_shape_is_refused),
+        cmocka_unit_test(too_many_outputs_are_refused),
+        cmocka_unit_test(a_net_without_a_head_is_refused),
+        cmocka_unit_test(batch_norm_is_folded_with_the_epsilon_of_its_file),
+        cmocka_unit_test(linear_layers_may_be_stored_as_convolutions),
+        cmocka_unit_test(pieces_of_strided_rows),
+        cmocka_unit_test(every_half_is_read_exactly),
+        cmocka_unit_test(names_of_instruction_sets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

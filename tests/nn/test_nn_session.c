@@ -98,9 +98,11 @@ static void any_dtype_alignment_and_stride(void **state)
         fixture_form form;
         double tolerance;
     } cases[] = {
-        {{MODEL_F32, 1, false}, 0},     {{MODEL_F32, 3, true}, 1e-6},  {{MODEL_F64, 0, false}, 1e-6},
-        {{MODEL_F64, 5, true}, 1e-6},   {{MODEL_F16, 1, false}, 1e-2}, {{MODEL_F16, 0, true}, 1e-2},
-        {{MODEL_BF16, 1, false}, 6e-2}, {{MODEL_BF16, 1, true}, 6e-2},
+        {{MODEL_F32, 1, false, false}, 0},     {{MODEL_F32, 3, true, false}, 1e-6},
+        {{MODEL_F64, 0, false, false}, 1e-6},  {{MODEL_F64, 5, true, false}, 1e-6},
+        {{MODEL_F16, 1, false, false}, 1e-2},  {{MODEL_F16, 0, true, false}, 1e-2},
+        {{MODEL_BF16, 1, false, false}, 6e-2}, {{MODEL_BF16, 1, true, false}, 6e-2},
+        {{MODEL_F32, 0, .as_keras = true}, 0}, {{MODEL_F64, 3, .as_keras = true}, 1e-6},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         nn_fixture other = nn_fixture_new(&recipe, cases[i].form);
@@ -109,9 +111,9 @@ static void any_dtype_alignment_and_stride(void **state)
                 float *got = run(other.net, 35, 48, 1, NULL, all_isas[k]);
                 double d = distance(got, wanted, recipe.classes);
                 if (!(d <= cases[i].tolerance + 3e-6)) {
-                    fail_msg("%s, shift %u, reversed %d, %s: differs by %.3g",
+                    fail_msg("%s, shift %u, reversed %d, as Keras %d, %s: differs by %.3g",
                              model_dtype_text(cases[i].form.dtype), cases[i].form.shift,
-                             cases[i].form.reversed, nn_isa_text(all_isas[k]), d);
+                             cases[i].form.reversed, cases[i].form.as_keras, nn_isa_text(all_isas[k]), d);
                 }
                 free(got);
             }

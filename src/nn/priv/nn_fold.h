@@ -4,8 +4,7 @@
 
 #include "priv/nn_net_priv.h"
 
-#define NN_BATCH_NORM_EPSILON 1e-5 /* torch.nn.BatchNorm2d's default, which all of torchvision's VGGs use */
-#define NN_FOLD_INPUTS        16   /* input channels that are read at once */
+#define NN_FOLD_INPUTS 16 /* input channels that are read at once */
 
 /** What one output channel becomes: its weights times `scale`, plus `bias`. */
 typedef struct nn_fold {

@@ -10,13 +10,15 @@
 typedef struct nn_net_conv {
     nn_tensor weight, bias;           /* bias may be absent */
     nn_tensor gamma, beta, mean, var; /* batch norm: all or none */
+    double epsilon;                   /* added to var */
     size_t inputs, outputs;           /* channels */
     bool pool_after;
     int pool_feature;
 } nn_net_conv;
 
 typedef struct nn_net_linear {
-    nn_tensor weight, bias; /* bias may be absent */
+    nn_tensor weight; /* [outputs, inputs], or [outputs, C, 7, 7] where that is no matrix in memory */
+    nn_tensor bias;   /* may be absent */
     size_t inputs, outputs;
 } nn_net_linear;
 
