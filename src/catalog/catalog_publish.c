@@ -331,6 +331,16 @@ static cistern_status finish(publishing *w, catalog_published *out, cistern_erro
     return st;
 }
 
+/* A text that will stand in a document (NULL: none), before anything is written that it belongs to. */
+static cistern_status check_text(const char *what, const char *text, size_t max, cistern_error *err)
+{
+    if (text && (strlen(text) > max || !catalog_text_printable(text)))
+        return base_fail(err, CISTERN_USAGE,
+                         "%s is '%.200s': at most %zu bytes of UTF-8 without control characters are allowed",
+                         what, text, max);
+    return CISTERN_OK;
+}
+
 static cistern_status prepare(publishing *w, cistern_error *err)
 {
     const catalog_publication *p = w->p;
@@ -339,6 +349,10 @@ static cistern_status prepare(publishing *w, cistern_error *err)
         st = catalog_tag_check(p->tag, err);
     if (st == CISTERN_OK)
         st = catalog_note_check(p->why, err);
+    if (st == CISTERN_OK)
+        st = check_text("origin", p->origin, CATALOG_TEXT_MAX, err);
+    if (st == CISTERN_OK)
+        st = check_text("who", p->who, CATALOG_WHO_MAX, err);
     if (st == CISTERN_OK)
         st = catalog_files_check(p->files, p->file_count, err);
     if (st == CISTERN_OK)

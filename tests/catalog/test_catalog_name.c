@@ -224,6 +224,23 @@ static void overlong_parts_of_a_reference_are_refused_not_cut(void **state)
     assert_int_equal(catalog_reference_parse(text, &ref, NULL), CISTERN_OK);
 }
 
+static void a_note_is_one_line_of_text(void **state)
+{
+    char text[5000];
+    cistern_error err = CISTERN_ERROR_INIT;
+    (void)state;
+    assert_ok(catalog_note_check(NULL, &err), &err);
+    assert_ok(catalog_note_check("better labels \xe2\x9c\x93", &err), &err);
+    assert_says(catalog_note_check("a\nb", &err), CISTERN_USAGE, &err, "a\\x0ab");
+    assert_fails(catalog_note_check("\xc3", &err), CISTERN_USAGE, &err);
+    memset(text, 'x', sizeof text);
+    text[4096] = '\0';
+    assert_ok(catalog_note_check(text, &err), &err);
+    text[4096] = 'x';
+    text[4097] = '\0';
+    assert_says(catalog_note_check(text, &err), CISTERN_USAGE, &err, "4097 bytes, at most 4096");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +257,7 @@ int main(void)
         cmocka_unit_test(digits_are_a_number_and_nothing_else_is),
         cmocka_unit_test(references_are_taken_apart),
         cmocka_unit_test(each_mistake_in_a_reference_has_its_own_message),
+        cmocka_unit_test(a_note_is_one_line_of_text),
         cmocka_unit_test(overlong_parts_of_a_reference_are_refused_not_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

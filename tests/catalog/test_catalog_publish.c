@@ -191,6 +191,17 @@ static void what_is_refused_leaves_nothing(void **state)
     catalog_published done;
     assert_fails(fixture_publish(f->s, "VGG", NULL, "one", NULL, &done, &f->err), CISTERN_USAGE, &f->err);
     assert_fails(fixture_publish(f->s, "vgg", "01", "one", NULL, &done, &f->err), CISTERN_USAGE, &f->err);
+    assert_says(fixture_publish(f->s, "vgg", NULL, "one", "http://a/\x1b[2J", &done, &f->err), CISTERN_USAGE,
+                &f->err, "origin is 'http://a/\\x1b[2J'");
+    catalog_file file = fixture_file("one");
+    model_facts facts;
+    model_facts_init(&facts);
+    catalog_publication p = {.name = "vgg", .files = &file, .file_count = 1, .facts = &facts, .why = "a\nb"};
+    assert_says(catalog_publish(f->s, &p, &done, &f->err), CISTERN_USAGE, &f->err, "note (why)");
+    p.why = NULL;
+    p.who = "\xff";
+    assert_says(catalog_publish(f->s, &p, &done, &f->err), CISTERN_USAGE, &f->err, "who is");
+    model_facts_clear(&facts);
     assert_false(fixture_has(f, "models"));
 }
 
