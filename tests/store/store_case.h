@@ -57,8 +57,8 @@ static inline void case_remove_tree(const char *path)
             char below[2 * CASE_PATH];
             if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
                 continue;
-            snprintf(below, sizeof below, "%s/%s", path, e->d_name);
-            case_remove_tree(below);
+            if ((size_t)snprintf(below, sizeof below, "%s/%s", path, e->d_name) < sizeof below)
+                case_remove_tree(below);
         }
         if (dir)
             closedir(dir);

@@ -78,6 +78,15 @@ static int pull(void *arg)
     return (int)status;
 }
 
+/* The same, but only when the test says so: it forks before it has threads of its own. */
+static int pull_when_told(void *arg)
+{
+    shared *sh = arg;
+    while (atomic_load(&sh->phase) == 0)
+        base_sleep_ms(2);
+    return pull(arg);
+}
+
 static pid_t start(int (*fn)(void *), void *arg)
 {
     fflush(NULL);
@@ -124,9 +133,10 @@ static void lasting_failure_is_shared_with_those_who_wait(void **state)
     store_fetch *fetch = NULL;
     pid_t pid[4];
     sh->source.failure = CISTERN_REFUSED;
-    assert_ok(store_fetch_begin(c->s, &key, 0, NULL, &fetch, err));
     for (int i = 0; i < 4; i++)
-        pid[i] = start(pull, sh);
+        pid[i] = start(pull_when_told, sh);
+    assert_ok(store_fetch_begin(c->s, &key, 0, NULL, &fetch, err));
+    sh->phase = 1;
     base_sleep_ms(
         400); /* for them to begin waiting; later ones would try themselves, and the counts below show it */
     cistern_error why = CISTERN_ERROR_INIT;
@@ -147,8 +157,9 @@ static void cancelled_leader_leaves_it_to_the_next(void **state)
     shared *sh = make_shared(c, bytes);
     base_digest key = the_key();
     store_fetch *fetch = NULL;
+    pid_t pid = start(pull_when_told, sh);
     assert_ok(store_fetch_begin(c->s, &key, 0, NULL, &fetch, err));
-    pid_t pid = start(pull, sh);
+    sh->phase = 1;
     base_sleep_ms(300);
     store_fetch_end(fetch, CISTERN_CANCELLED, NULL);
     assert_int_equal(await(pid), 0);
@@ -211,7 +222,8 @@ static void dead_owner_is_taken_over_at_once_and_resumed(void **state)
     assert_int_equal(await(start(pull, sh)), 0);
     assert_true(case_has_blob(c, bytes, SIZE));
     assert_true(sh->source.sent <=
-                SIZE + 4 * (MIB / 4 + 65536)); /* four workers, each at most 256 KiB and a step after its last record */
+                SIZE + 4 * (MIB / 4 +
+                            65536)); /* four workers, each at most 256 KiB and a step after its last record */
     assert_int_equal(case_partials(c), 0);
     free(bytes);
 }
@@ -246,8 +258,9 @@ static void beating_owner_is_not_taken_over(void **state)
     base_digest key = the_key();
     store_fetch *fetch = NULL;
     c->options.takeover_ms = 2500;
+    pid_t pid = start(pull_when_told, sh);
     assert_ok(store_fetch_begin(c->s, &key, 0, NULL, &fetch, err));
-    pid_t pid = start(pull, sh);
+    sh->phase = 1;
     base_sleep_ms(4000);
     assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
     assert_int_equal(sh->source.stats, 0);
