@@ -203,7 +203,7 @@ def small_vgg11(path, classes=3, change=None):
     return safetensors(path, tensors)
 
 
-REFERENCE = re.compile(r"\A[a-z0-9._/-]+:[a-z0-9._-]+@sha256:[0-9a-f]{64}\Z")
+REFERENCE = re.compile(r"\A[a-z0-9._/-]+:[a-z0-9._-]+@sha256:[0-9a-f]{64}\n?\Z")
 
 
 def main():

@@ -277,6 +277,15 @@ class Output(cli_support.Case):
         self.assertGreater(set(self.published()), set(before))
         self.ok("verify")
 
+    def test_reader_of_messages_that_has_gone_stops_nothing(self):
+        read, write = os.pipe()
+        os.close(read)
+        result = subprocess.run([cli_support.BIN, "add", str(MODEL / "digits-vgg11_bn.pth"), "--as", "digits"], stderr=write,
+                                stdout=subprocess.PIPE, text=True, env=self.env)
+        os.close(write)
+        self.assertEqual(result.returncode, 0)
+        self.assertRegex(result.stdout, cli_support.REFERENCE)
+
     def test_reader_that_has_gone_ends_it_quietly(self):
         read, write = os.pipe()
         os.close(read)

@@ -141,6 +141,16 @@ class Interrupted(cli_support.Case):
     def test_interrupt_keeps_the_partial(self):
         self.interrupt(signal.SIGINT)
 
+    def test_closed_descriptors_are_not_given_to_files_of_the_store(self):
+        self.begin().kill()
+        process = subprocess.Popen(["sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-', cli_support.BIN, *self.arguments], env=self.env)
+        sent = self.bytes_sent()
+        wait_until(lambda: self.bytes_sent() > sent + (1 << 20), "some of the transfer")
+        for descriptor in range(3):
+            self.assertEqual(os.readlink("/proc/%d/fd/%d" % (process.pid, descriptor)), "/dev/null")
+        process.kill()
+        process.wait()
+
     def test_terminate_is_an_interrupt_too(self):
         self.interrupt(signal.SIGTERM)
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Each verb: what it does, what it prints, the shape of its JSON, its help."""
 import json
+import math
 import os
 import pathlib
 import unittest
@@ -184,6 +185,7 @@ class Store(cli_support.Case):
         self.assertEqual(result.returncode, 65)
         self.assertIn("BAD digits:1", result.stdout)
         self.assertEqual(len(result.stderr.splitlines()), 1)
+        self.assertEqual(self.run_raw("verify", "digits:1", "digits:2").returncode, 65)
 
 
 class Classify(cli_support.Case):
@@ -202,6 +204,8 @@ class Classify(cli_support.Case):
             logits = [t["logit"] for t in result["top"]]
             self.assertEqual(logits, sorted(logits, reverse=True))
             self.assertLessEqual(sum(t["probability"] for t in result["top"]), 1.000001)
+            for t in result["top"]:  # softmax
+                self.assertAlmostEqual(t["probability"] / best["probability"], math.exp(t["logit"] - best["logit"]), 5)
 
     def test_table_of_one_and_of_several_images(self):
         self.add()
@@ -256,6 +260,13 @@ class Classify(cli_support.Case):
                    says=["./plain.safetensors", "plain.safetensors:latest"])
         self.ok("classify", "./plain.safetensors", self.sample())
         self.ok("classify", "plain.safetensors:latest", self.sample())
+
+    def test_facts_are_declared_for_files_only(self):
+        self.add()
+        (self.dir / "names.txt").write_text("a\n" * 10)
+        for option in (["--labels", "names.txt"], ["--arch", "vgg11_bn"], ["--config", "none"]):
+            self.fails(2, "classify", "digits", self.sample(), *option, says=["pull and add"])
+            self.ok("classify", MODEL / "digits-vgg11_bn.pth", self.sample(), *option)
 
     def test_timings(self):
         self.add()
