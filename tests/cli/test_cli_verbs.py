@@ -4,6 +4,8 @@ import json
 import math
 import os
 import pathlib
+import shutil
+import subprocess
 import unittest
 
 import cli_support
@@ -39,6 +41,12 @@ class Help(cli_support.Case):
         for word in text.split():
             if word.startswith("--") and word[2:].replace("-", "").isalpha():
                 self.assertIn("Fl Fl " + word[2:], page)
+
+    def test_man_page_is_well_formed(self):
+        if not shutil.which("mandoc"):
+            self.skipTest("mandoc is not installed")
+        found = subprocess.run(["mandoc", "-Tlint", str(cli_support.TOP / "man/cistern.1")], capture_output=True, text=True)
+        self.assertEqual(found.stdout + found.stderr, "")
 
     def test_version(self):
         self.assertRegex(self.ok("version"), r"\Acistern \d+\.\d+\.\d+\n\Z")
