@@ -188,6 +188,7 @@ static cistern_status try_complete(copy_job *job, bool *out_done, cistern_error 
         status = store_partial_find(fetch->s, fetch->claim.number, &want, &fetch->partial, &found, err);
     if (status != CISTERN_OK || !found)
         return status;
+    fetch->keep = true;
     status = run_flow(job, STORE_FLOW_HASH, &result, err);
     *out_done = status == CISTERN_OK && base_digest_equal(&result.sha256, job->want->sha256);
     if (*out_done)
@@ -235,7 +236,7 @@ static cistern_status after_failure(copy_job *job, cistern_status status, store_
         return status;
     } else {
         fetch->keep = fetch->partial.journal.next > 0;
-        return fetch->keep ? say_kept(job, status, err) : status;
+        return fetch->keep && kind == STORE_FLOW_RANGES ? say_kept(job, status, err) : status;
     }
     base_error_clear(err);
     drop_partial(job);

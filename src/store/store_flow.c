@@ -10,6 +10,8 @@
 #define TELL_BYTES ((uint64_t)1 << 20) /* low moves so far before followers are woken */
 #define RECORD_BYTES                                                                                         \
     ((uint64_t)256 << 10) /* written between two `w` records of a piece: so much is lost at a kill */
+#define GATHER_BYTES                                                                                         \
+    ((size_t)256 << 10) /* received before they are written: libcurl hands over 16 KiB at a time */
 #define PIECES_MAX ((size_t)1 << 20)
 
 struct timespec store_flow_deadline(unsigned ms)
@@ -165,6 +167,8 @@ typedef struct worker {
     base_thread thread;
     store_piece *piece;
     net_answer answer;
+    char *buffer; /* GATHER_BYTES */
+    size_t gathered;
 } worker;
 
 /* Log lines of workers are kept for the caller's thread. */
@@ -195,20 +199,51 @@ static cistern_status begin_whole(worker *w, cistern_error *err)
     return CISTERN_OK;
 }
 
+/* Write what was gathered. Small writes of several workers would wait for each other on the inode's lock. */
+static cistern_status flush(worker *w, cistern_error *err)
+{
+    size_t n = w->gathered;
+    if (n == 0)
+        return CISTERN_OK;
+    w->gathered = 0;
+    pthread_mutex_lock(&w->flow->writing);
+    cistern_status status = base_pwrite_full(w->flow->plan->partial->fd, w->buffer, n, w->piece->pos, err);
+    pthread_mutex_unlock(&w->flow->writing);
+    return status == CISTERN_OK ? advance(w->flow, w->piece, n, err) : status;
+}
+
 static cistern_status sink(void *user, const void *bytes, size_t n, cistern_error *err)
 {
     worker *w = user;
     store_piece *p = w->piece;
     cistern_status status = base_check_cancel(&w->flow->stop, err);
-    if (status == CISTERN_OK && w->flow->plan->kind == STORE_FLOW_WHOLE && p->pos == 0)
+    if (status == CISTERN_OK && w->flow->plan->kind == STORE_FLOW_WHOLE && p->pos + w->gathered == 0)
         status = begin_whole(w, err);
-    if (status != CISTERN_OK)
-        return status;
-    if (n > p->end - p->pos)
+    if (status == CISTERN_OK && n > p->end - p->pos - w->gathered)
         return base_fail(err, CISTERN_DAMAGED, "the source sends more than the %llu bytes that it announced",
                          (unsigned long long)p->end);
-    status = base_pwrite_full(w->flow->plan->partial->fd, bytes, n, p->pos, err);
-    return status == CISTERN_OK ? advance(w->flow, p, n, err) : status;
+    for (const char *from = bytes; status == CISTERN_OK && n > 0;) {
+        size_t part = n < GATHER_BYTES - w->gathered ? n : GATHER_BYTES - w->gathered;
+        memcpy(w->buffer + w->gathered, from, part);
+        w->gathered += part;
+        from += part;
+        n -= part;
+        if (w->gathered == GATHER_BYTES)
+            status = flush(w, err);
+    }
+    return status;
+}
+
+/* After an attempt, also after one that failed: what came is not asked for again. */
+static cistern_status flush_rest(worker *w, cistern_status status, cistern_error *err)
+{
+    cistern_error late = CISTERN_ERROR_INIT;
+    cistern_status flushed = flush(w, &late);
+    if (flushed == CISTERN_OK || status != CISTERN_OK)
+        return status;
+    w->answer.transient = false;
+    *err = late;
+    return flushed;
 }
 
 static cistern_status one_request(worker *w, const base_run *run, cistern_error *err)
@@ -222,6 +257,7 @@ static cistern_status one_request(worker *w, const base_run *run, cistern_error 
     pthread_mutex_unlock(&w->flow->lock);
     cistern_status status = net_source_read(plan->source, whole ? NULL : &range,
                                             whole ? NULL : plan->validator, sink, w, run, &w->answer, err);
+    status = flush_rest(w, status, err);
     if (status == CISTERN_OK && !whole && w->piece->pos != w->piece->end) {
         w->answer.transient = true;
         status = base_fail(err, CISTERN_NETWORK, "the source sent less than was asked for");
@@ -276,9 +312,10 @@ static void *worker_main(void *arg)
     cistern_error error = CISTERN_ERROR_INIT;
     base_log log = {.fn = keep_line, .user = f};
     base_run run = {.cancel = &f->stop, .log = &log};
-    cistern_status status = CISTERN_OK;
+    cistern_status status = base_calloc(1, GATHER_BYTES, &w->buffer, &error);
     while (status == CISTERN_OK && (w->piece = take_piece(f)) != NULL)
         status = f->plan->kind == STORE_FLOW_LOCAL ? copy_piece(w, &error) : fetch_piece(w, &run, &error);
+    free(w->buffer);
     if (status != CISTERN_OK)
         store_flow_fail(f, status, &error);
     pthread_mutex_lock(&f->lock);
@@ -407,6 +444,7 @@ static void init_flow(store_flow *f, const store_flow_plan *plan)
     f->plan = plan;
     f->present = store_ranges_bytes(&plan->partial->present);
     pthread_mutex_init(&f->lock, NULL);
+    pthread_mutex_init(&f->writing, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&f->moved, &attributes);
@@ -420,6 +458,7 @@ static void clear_flow(store_flow *f)
     pthread_cond_destroy(&f->attention);
     pthread_cond_destroy(&f->due);
     pthread_cond_destroy(&f->moved);
+    pthread_mutex_destroy(&f->writing);
     pthread_mutex_destroy(&f->lock);
     free(f->piece);
     free(f);

@@ -158,6 +158,8 @@ static bool is_wanted(const leftover *l, const store_partial_want *want)
         return false;
     if (size == STORE_SIZE_UNKNOWN || l->id.size < size)
         return false;
+    if (l->journal.certain.count > 0 && l->journal.certain.item[l->journal.certain.count - 1].end > size)
+        return false;
     if (want->size != STORE_SIZE_UNKNOWN && size != want->size)
         return false;
     bool validated = !is_zero(&head->validator) && base_digest_equal(&head->validator, &want->validator);

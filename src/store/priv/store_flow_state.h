@@ -18,6 +18,7 @@ typedef struct store_piece {
 
 typedef struct store_flow {
     const store_flow_plan *plan;
+    pthread_mutex_t writing;  /* one write at a time: file systems lock the inode anyway, and spin */
     pthread_mutex_t lock;     /* protects all below */
     pthread_cond_t moved;     /* low moved on, or the end: followers wait */
     pthread_cond_t due;       /* enough is written, or the end: the syncer waits */
