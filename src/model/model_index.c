@@ -19,6 +19,8 @@
 #define INDEX_KIND_MAX    64 /* bytes */
 #define INDEX_NOTES_MAX   16
 #define INDEX_NOTE_MAX    256 /* bytes */
+/* Slots looked at for one name. At half load honest names take some dozens; 65,536 chosen ones would take minutes. */
+#define INDEX_PROBES_MAX  1024
 #define INDEX_EPSILON_MAX 1.0 /* frameworks' defaults are 1e-5 and 1e-3 */
 
 struct model_index {
@@ -86,7 +88,7 @@ model_head model_head_parse(const char *text)
     return MODEL_HEAD_UNKNOWN;
 }
 
-/* FNV-1a: names come from a file, but at most MODEL_TENSORS_MAX of them, so collisions cost little. */
+/* FNV-1a. Names come from a file, which can choose them to collide: see INDEX_PROBES_MAX. */
 static size_t name_hash(const char *name)
 {
     uint64_t h = 1469598103934665603ull;
@@ -175,6 +177,16 @@ static size_t slot_of(const model_index *index, const char *name)
     return slot;
 }
 
+/* Whether the place of a new name is absurdly far from where its hash puts it. */
+static bool crowded(const model_index *index, const char *name)
+{
+    size_t first = name_hash(name) & (index->slot_count - 1);
+    size_t probes = 0;
+    while (probes <= INDEX_PROBES_MAX && index->slots[(first + probes) & (index->slot_count - 1)] != 0)
+        probes++;
+    return probes > INDEX_PROBES_MAX;
+}
+
 static cistern_status index_grow(model_index *index, cistern_error *err)
 {
     size_t capacity = index->capacity ? index->capacity * 2 : 64;
@@ -234,6 +246,9 @@ cistern_status model_index_add(model_index *index, const model_tensor *t, cister
         return base_fail(err, CISTERN_UNREADABLE, "more than %d tensors", MODEL_TENSORS_MAX);
     if (index->count == index->capacity && (st = index_grow(index, err)) != CISTERN_OK)
         return st;
+    if (crowded(index, t->name))
+        return base_fail(err, CISTERN_UNREADABLE, "tensor '%s': names chosen to slow down its reader",
+                         t->name);
     if (index->slots[slot_of(index, t->name)] != 0)
         return base_fail(err, CISTERN_UNREADABLE, "tensor '%s' is there twice", t->name);
     st = base_strdup(t->name, &name, err);

@@ -248,6 +248,39 @@ static void many_tensors_of_one_range_are_refused(void **state)
     forge_free(&f);
 }
 
+/* The hash by which the index finds names (FNV-1a), its low bits. */
+static uint64_t low_bits(const char *name)
+{
+    uint64_t h = 1469598103934665603ull;
+
+    for (; *name; name++)
+        h = (h ^ (uint8_t)*name) * 1099511628211ull;
+    return (h ^ h >> 32) & 4095;
+}
+
+/* 1,100 names that share the low 12 bits of their hash, all that the index uses at that size. */
+static void names_chosen_to_collide_are_refused(void **state)
+{
+    forge f = {0};
+    char name[24], entry[128];
+
+    (void)state;
+    forge_zeros(&f, 8);
+    for (unsigned i = 0, n = 0; n < 1100; i++) {
+        (void)snprintf(name, sizeof name, "%x", i);
+        if (low_bits(name) != 5)
+            continue;
+        (void)snprintf(entry, sizeof entry,
+                       "%c\"%s\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}", n++ ? ',' : '{',
+                       name);
+        forge_put(&f, entry, strlen(entry));
+    }
+    FORGE(&f, "}");
+    forge_set_le(&f, 0, f.len - 8, 8);
+    assert_refused(&f, NO_OFFSET, "names chosen to slow down its reader");
+    forge_free(&f);
+}
+
 static void other_frameworks_are_noted(void **state)
 {
     forge f = {0};
@@ -290,6 +323,7 @@ int main(void)
         cmocka_unit_test(eight_dimensions_and_no_more),
         cmocka_unit_test(tensors_have_a_limit),
         cmocka_unit_test(many_tensors_of_one_range_are_refused),
+        cmocka_unit_test(names_chosen_to_collide_are_refused),
         cmocka_unit_test(other_frameworks_are_noted),
         cmocka_unit_test(a_length_is_not_taken_for_a_pickle),
     };
