@@ -174,6 +174,18 @@ class Files(cli_support.Case):
         self.assertEqual(self.json("show", "odd")["facts"]["architecture"], "unknown")
         self.fails(66, "classify", "odd", self.sample(), says=says)
 
+    def test_a_file_without_a_classifier_is_for_features(self):
+        def change(shapes):
+            for name in [n for n in shapes if n.startswith("classifier.")]:
+                shapes.pop(name)
+        small_vgg11(self.dir / "notop.safetensors", change=change)
+        self.ok("add", "./notop.safetensors", "--as", "notop", "--arch", "vgg11")
+        facts = self.json("show", "notop")["facts"]
+        self.assertEqual((facts["architecture"], facts["head"], facts["classes"]), ("vgg11", "none", 0))
+        self.assertIn("none: features only", self.ok("show", "notop"))
+        for model in ("notop", "./notop.safetensors"):
+            self.fails(66, "classify", model, self.sample(), says=["head: none", "cistern features"])
+
     def test_missing_tensor_is_named(self):
         self.wrong(lambda shapes: shapes.pop("features.8.weight"), ["features.8.weight"])
 

@@ -41,6 +41,8 @@ class Once(cli_support.Case):
         second = self.json("pull", url, "--as", "digits")
         self.assertEqual((second["outcome"], second["requests"], second["bytes_received"]), ("hit", 0, 0))
         self.assertEqual(second["reference"], first["reference"])
+        self.assertEqual(list(second), ["reference", "name", "tag", "digest", "bytes", "outcome", "requests",
+                                        "bytes_received", "bytes_resumed", "note"])
         self.assertIn("no request was made", self.notes)
         self.ok("pull", "digits")
         self.ok("classify", "digits", self.sample())
