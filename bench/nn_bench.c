@@ -154,12 +154,14 @@ typedef struct limit_work {
 #define LIMIT_ROUNDS 2000000
 
 #if defined(__x86_64__)
-#define FMA(r) "vfmadd231ps %%zmm30, %%zmm31, %%zmm" #r "\n\t"
+/* Whatever the registers hold, e.g. numbers too small to be normal, would be slow. */
+#define ZERO   "vzeroall\n\t"
+#define FMA(r) "vfmadd231ps %%zmm14, %%zmm15, %%zmm" #r "\n\t"
 __attribute__((target("avx512f"))) static void multiply_512(void)
 {
     uint64_t n = LIMIT_ROUNDS;
-    __asm__ volatile("1:\n\t" FMA(0) FMA(1) FMA(2) FMA(3) FMA(4) FMA(5) FMA(6) FMA(7) FMA(8) FMA(9) FMA(10)
-                         FMA(11) "dec %0\n\tjnz 1b"
+    __asm__ volatile(ZERO "1:\n\t" FMA(0) FMA(1) FMA(2) FMA(3) FMA(4) FMA(5) FMA(6) FMA(7) FMA(8) FMA(9)
+                         FMA(10) FMA(11) "dec %0\n\tjnz 1b"
                      : "+r"(n)
                      :
                      : "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
@@ -170,8 +172,8 @@ __attribute__((target("avx512f"))) static void multiply_512(void)
 __attribute__((target("avx2,fma"))) static void multiply_256(void)
 {
     uint64_t n = LIMIT_ROUNDS;
-    __asm__ volatile("1:\n\t" FMA(0) FMA(1) FMA(2) FMA(3) FMA(4) FMA(5) FMA(6) FMA(7) FMA(8) FMA(9) FMA(10)
-                         FMA(11) "dec %0\n\tjnz 1b"
+    __asm__ volatile(ZERO "1:\n\t" FMA(0) FMA(1) FMA(2) FMA(3) FMA(4) FMA(5) FMA(6) FMA(7) FMA(8) FMA(9)
+                         FMA(10) FMA(11) "dec %0\n\tjnz 1b"
                      : "+r"(n)
                      :
                      : "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",

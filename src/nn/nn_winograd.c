@@ -11,7 +11,7 @@ ALWAYS void multiply(const float *u, const float *v, size_t v_block, size_t chan
 {
     vec sum[TILES];
     for (size_t t = 0; t < N; t++) {
-        sum[t] = add ? load(m + t * NN_PAIR) : (vec){0};
+        sum[t] = (vec){0};
     }
     for (size_t c = 0; c < channels; c++) {
         const float *at = v + c / NN_BLOCK * v_block + c % NN_BLOCK;
@@ -20,7 +20,8 @@ ALWAYS void multiply(const float *u, const float *v, size_t v_block, size_t chan
         }
     }
     for (size_t t = 0; t < N; t++) {
-        store(m + t * NN_PAIR, sum[t]);
+        vec before = add ? load(m + t * NN_PAIR) : (vec){0};
+        store(m + t * NN_PAIR, sum[t] + before);
     }
 }
 

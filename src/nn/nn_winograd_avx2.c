@@ -15,8 +15,7 @@ ALWAYS void multiply(const float *u, const float *v, size_t v_block, size_t chan
     __m256 low[TILES], high[TILES];
 #pragma GCC unroll 6
     for (size_t t = 0; t < N; t++) {
-        low[t] = add ? _mm256_load_ps(m + t * NN_PAIR) : _mm256_setzero_ps();
-        high[t] = add ? _mm256_load_ps(m + t * NN_PAIR + 8) : _mm256_setzero_ps();
+        low[t] = high[t] = _mm256_setzero_ps();
     }
     for (size_t first = 0; first < channels; first += NN_BLOCK, v += v_block) {
         size_t here = channels - first < NN_BLOCK ? channels - first : NN_BLOCK;
@@ -31,6 +30,13 @@ ALWAYS void multiply(const float *u, const float *v, size_t v_block, size_t chan
                 low[t] = _mm256_fmadd_ps(u_low, value, low[t]);
                 high[t] = _mm256_fmadd_ps(u_high, value, high[t]);
             }
+        }
+    }
+    if (add) { /* at the end, where nothing waits for what is loaded */
+#pragma GCC unroll 6
+        for (size_t t = 0; t < N; t++) {
+            low[t] = _mm256_add_ps(low[t], _mm256_load_ps(m + t * NN_PAIR));
+            high[t] = _mm256_add_ps(high[t], _mm256_load_ps(m + t * NN_PAIR + 8));
         }
     }
 #pragma GCC unroll 6

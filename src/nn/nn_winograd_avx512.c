@@ -16,8 +16,7 @@ ALWAYS void multiply(const float *u, const float *v, size_t v_block, size_t chan
     __m512 low[TILES], high[TILES];
 #pragma GCC unroll 14
     for (size_t t = 0; t < N; t++) {
-        low[t] = add ? _mm512_load_ps(m + t * NN_PAIR) : _mm512_setzero_ps();
-        high[t] = add ? _mm512_load_ps(m + t * NN_PAIR + NN_BLOCK) : _mm512_setzero_ps();
+        low[t] = high[t] = _mm512_setzero_ps();
     }
     for (size_t first = 0; first < channels; first += NN_BLOCK, v += v_block) {
         size_t here = channels - first < NN_BLOCK ? channels - first : NN_BLOCK;
@@ -32,6 +31,13 @@ ALWAYS void multiply(const float *u, const float *v, size_t v_block, size_t chan
                 low[t] = _mm512_fmadd_ps(u_low, value, low[t]);
                 high[t] = _mm512_fmadd_ps(u_high, value, high[t]);
             }
+        }
+    }
+    if (add) { /* at the end, where nothing waits for what is loaded */
+#pragma GCC unroll 14
+        for (size_t t = 0; t < N; t++) {
+            low[t] = _mm512_add_ps(low[t], _mm512_load_ps(m + t * NN_PAIR));
+            high[t] = _mm512_add_ps(high[t], _mm512_load_ps(m + t * NN_PAIR + NN_BLOCK));
         }
     }
 #pragma GCC unroll 14

@@ -107,11 +107,11 @@ void nn_winograd_multiply_f32_32__ref(const float *u, const float *v, size_t v_b
     (void)lines;
     for (size_t t = 0; t < tiles; t++) {
         for (size_t k = 0; k < NN_PAIR; k++) {
-            float sum = add ? m[t * NN_PAIR + k] : 0;
+            float sum = 0;
             for (size_t c = 0; c < channels; c++) {
                 sum += u[c * NN_PAIR + k] * v[c / NN_BLOCK * v_block + t * NN_BLOCK + c % NN_BLOCK];
             }
-            m[t * NN_PAIR + k] = sum;
+            m[t * NN_PAIR + k] = add ? sum + m[t * NN_PAIR + k] : sum;
         }
     }
 }

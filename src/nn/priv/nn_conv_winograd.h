@@ -6,8 +6,9 @@
  *   joint  for each superblock, all threads transform the inputs into shared memory; then each job takes some pairs of
  *          output blocks, transforms a chunk of their weights in its own memory, and multiplies. Weights, which are far
  *          larger than the image here, are read once for each superblock. For small images.
- * Products are added over input channels in order in both, so the bits of the output do not depend on the schedule, on the
- * sizes of blocks, or on threads.
+ * Products are added over input channels in order; joint, in chunks of fixed size, whose sums are added in order. Which
+ * schedule a layer takes depends on its sizes alone. So the bits of the output do not depend on threads, on the other images
+ * of the group, or on the sizes of superblocks.
  */
 #ifndef NN_CONV_WINOGRAD_H
 #define NN_CONV_WINOGRAD_H

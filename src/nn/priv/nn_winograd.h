@@ -40,7 +40,8 @@ typedef void (*nn_winograd_weights_fn)(const float *w, size_t channels, float *u
 typedef void (*nn_winograd_input_fn)(const float *x, size_t x_row, float *v, size_t v_stride);
 
 /**
- * Multiply at one position: m[t][k] (+)= sum over channels of u[c][k] * v[c][t]; channels are added in order.
+ * Multiply at one position: m[t][k] (+)= sum over channels of u[c][k] * v[c][t]; channels are added in order,
+ * and the sum to what m holds.
  * @param v        [channels/16][v_block], of which the first tiles * 16 floats count.
  * @param add      whether m is added to, else overwritten.
  * @param ahead    what will be read soon, to be prefetched little by little; NULL: nothing.

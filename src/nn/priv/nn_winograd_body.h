@@ -34,17 +34,47 @@ ALWAYS void store(float *p, vec v)
     *(vec *)p = v;
 }
 
-/* B^T times a column. */
-ALWAYS void input_column(const vec d[6], vec out[6])
+/* Between two of these the compiler keeps nothing that it has read: reading again from the first-level cache is cheaper
+ * than storing what does not fit the registers, of which there are 36 values and more. */
+#define FORGET() __asm__ volatile("" ::: "memory")
+
+/* v B: one transformed row of the tile becomes six values of V. */
+ALWAYS void input_row(const vec d[6], float *v, size_t v_stride)
 {
     vec even_a = d[4] - B2 * d[2], odd_a = d[3] - B2 * d[1];
     vec even_b = d[4] - A2 * d[2], odd_b = d[3] - A2 * d[1];
-    out[0] = (d[4] - (A2 + B2) * d[2]) + (A2 * B2) * d[0];
-    out[1] = even_a + A1 * odd_a;
-    out[2] = even_a - A1 * odd_a;
-    out[3] = even_b + B1 * odd_b;
-    out[4] = even_b - B1 * odd_b;
-    out[5] = (d[5] - (A2 + B2) * d[3]) + (A2 * B2) * d[1];
+    store(v, (d[4] - (A2 + B2) * d[2]) + (A2 * B2) * d[0]);
+    store(v + v_stride, even_a + A1 * odd_a);
+    store(v + 2 * v_stride, even_a - A1 * odd_a);
+    store(v + 3 * v_stride, even_b + B1 * odd_b);
+    store(v + 4 * v_stride, even_b - B1 * odd_b);
+    store(v + 5 * v_stride, (d[5] - (A2 + B2) * d[3]) + (A2 * B2) * d[1]);
+}
+
+/* The rows 0 or 5 of B^T x, of which x points at the first input row that counts. */
+ALWAYS void input_outer(const float *x, size_t x_row, float *v, size_t v_stride)
+{
+    vec row[6];
+#pragma GCC unroll 6
+    for (size_t j = 0; j < 6; j++, x += NN_BLOCK) {
+        row[j] = (load(x + 4 * x_row) - (A2 + B2) * load(x + 2 * x_row)) + (A2 * B2) * load(x);
+    }
+    input_row(row, v, v_stride);
+}
+
+/* The two rows of B^T x for the points +p and -p; q is the square of the other point. */
+ALWAYS void input_inner(const float *x, size_t x_row, const float p, const float q, float *v, size_t v_stride)
+{
+    vec plus[6], minus[6];
+#pragma GCC unroll 6
+    for (size_t j = 0; j < 6; j++, x += NN_BLOCK) {
+        vec even = load(x + 4 * x_row) - q * load(x + 2 * x_row),
+            odd = load(x + 3 * x_row) - q * load(x + x_row);
+        plus[j] = even + p * odd;
+        minus[j] = even - p * odd;
+    }
+    input_row(plus, v, v_stride);
+    input_row(minus, v + 6 * v_stride, v_stride);
 }
 
 /* G times a column. */
@@ -78,16 +108,20 @@ ALWAYS void winograd_weights(const float *w, size_t channels, float *u, size_t u
 {
     for (size_t c = 0; c < channels; c++, w += 9 * NN_BLOCK, u += NN_PAIR) {
         vec half[6][3], row[6];
+#pragma GCC unroll 3
         for (size_t x = 0; x < 3; x++) {
             vec g[3] = {load(w + x * NN_BLOCK), load(w + (3 + x) * NN_BLOCK), load(w + (6 + x) * NN_BLOCK)},
                 column[6];
             weights_column(g, column);
+#pragma GCC unroll 6
             for (size_t i = 0; i < 6; i++) {
                 half[i][x] = column[i];
             }
         }
+#pragma GCC unroll 6
         for (size_t i = 0; i < 6; i++) {
             weights_column(half[i], row);
+#pragma GCC unroll 6
             for (size_t j = 0; j < 6; j++) {
                 store(u + (i * 6 + j) * u_stride, row[j]);
             }
@@ -97,23 +131,13 @@ ALWAYS void winograd_weights(const float *w, size_t channels, float *u, size_t u
 
 ALWAYS void winograd_input(const float *x, size_t x_row, float *v, size_t v_stride)
 {
-    vec half[6][6], row[6];
-    for (size_t j = 0; j < 6; j++) {
-        vec d[6], column[6];
-        for (size_t i = 0; i < 6; i++) {
-            d[i] = load(x + i * x_row + j * NN_BLOCK);
-        }
-        input_column(d, column);
-        for (size_t i = 0; i < 6; i++) {
-            half[i][j] = column[i];
-        }
-    }
-    for (size_t i = 0; i < 6; i++) {
-        input_column(half[i], row);
-        for (size_t j = 0; j < 6; j++) {
-            store(v + (i * 6 + j) * v_stride, row[j]);
-        }
-    }
+    input_outer(x, x_row, v, v_stride);
+    FORGET();
+    input_inner(x, x_row, A1, B2, v + 6 * v_stride, v_stride);
+    FORGET();
+    input_inner(x, x_row, B1, A2, v + 18 * v_stride, v_stride);
+    FORGET();
+    input_outer(x + x_row, x_row, v + 30 * v_stride, v_stride);
 }
 
 /* NaN stays: a comparison with it is false. */
@@ -139,7 +163,9 @@ ALWAYS vec greatest(vec a, vec b)
 ALWAYS void store_tile(const vec y[4][4], const nn_tile_target *t)
 {
     if (t->pool) {
+#pragma GCC unroll 2
         for (size_t i = 0; i < t->height; i++) {
+#pragma GCC unroll 2
             for (size_t j = 0; j < t->width; j++) {
                 vec top = greatest(y[2 * i][2 * j], y[2 * i][2 * j + 1]);
                 store(t->out + i * t->row + j * NN_BLOCK,
@@ -148,32 +174,47 @@ ALWAYS void store_tile(const vec y[4][4], const nn_tile_target *t)
         }
         return;
     }
+#pragma GCC unroll 4
     for (size_t i = 0; i < t->height; i++) {
+#pragma GCC unroll 4
         for (size_t j = 0; j < t->width; j++) {
             store(t->out + i * t->row + j * NN_BLOCK, y[i][j]);
         }
     }
 }
 
+/* Rows r and r + 2 of A^T m, for r 0 (even) or 1 (odd), times A, with bias and ReLU. */
+ALWAYS void output_rows(const float *m, size_t m_stride, const int odd, vec bias, vec upper[4], vec lower[4])
+{
+    vec row[6], next[6];
+#pragma GCC unroll 6
+    for (size_t j = 0; j < 6; j++, m += m_stride) {
+        const size_t down = 6 * m_stride;
+        if (odd) {
+            vec a = load(m + down) - load(m + 2 * down), b = load(m + 3 * down) - load(m + 4 * down);
+            row[j] = A1 * a + B1 * b;
+            next[j] = A3 * a + B3 * b + load(m + 5 * down);
+        } else {
+            vec a = load(m + down) + load(m + 2 * down), b = load(m + 3 * down) + load(m + 4 * down);
+            row[j] = load(m) + a + b;
+            next[j] = A2 * a + B2 * b;
+        }
+    }
+    output_column(row, upper);
+    output_column(next, lower);
+#pragma GCC unroll 4
+    for (size_t j = 0; j < 4; j++) {
+        upper[j] = rectified(upper[j] + bias);
+        lower[j] = rectified(lower[j] + bias);
+    }
+}
+
 ALWAYS void winograd_output(const float *m, size_t m_stride, const float *bias, const nn_tile_target *target)
 {
-    vec half[4][6], y[4][4], b = load(bias);
-    for (size_t j = 0; j < 6; j++) {
-        vec d[6], column[4];
-        for (size_t i = 0; i < 6; i++) {
-            d[i] = load(m + (i * 6 + j) * m_stride);
-        }
-        output_column(d, column);
-        for (size_t i = 0; i < 4; i++) {
-            half[i][j] = column[i];
-        }
-    }
-    for (size_t i = 0; i < 4; i++) {
-        output_column(half[i], y[i]);
-        for (size_t j = 0; j < 4; j++) {
-            y[i][j] = rectified(y[i][j] + b);
-        }
-    }
+    vec y[4][4], b = load(bias);
+    output_rows(m, m_stride, 0, b, y[0], y[2]);
+    FORGET();
+    output_rows(m, m_stride, 1, b, y[1], y[3]);
     if (target->height == 4 && target->width == 4) { /* constants, so that the loops unroll */
         nn_tile_target whole = {target->out, target->row, 4, 4, 0};
         store_tile(y, &whole);
