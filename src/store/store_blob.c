@@ -5,7 +5,10 @@
  *            └─ else: whole SHA-256, one process of this user at a time, then a record ─> HASHED
  */
 #include "store_blob.h"
+#include "priv/store_entry.h"
+#include "priv/store_hash.h"
 #include "priv/store_identity.h"
+#include "priv/store_ticker.h"
 #include "base_mem.h"
 #include <fcntl.h>
 #include <inttypes.h>
@@ -15,7 +18,7 @@ static cistern_status open_plain(const store *s, const base_digest *sha256, int 
 {
     char path[STORE_NAME_MAX];
     int fd;
-    store_digest_path("blobs", sha256, path);
+    store_entry_path("blobs", sha256, path);
     cistern_status status = base_open_beneath(s->root, path, O_RDONLY, &fd, err);
     if (status != CISTERN_OK)
         return status;
@@ -247,7 +250,7 @@ cistern_status store_blob_recorded(const store *s, const store_file *file, bool 
 cistern_status store_blob_path(const store *s, const base_digest *sha256, char **out, cistern_error *err)
 {
     char path[STORE_NAME_MAX];
-    store_digest_path("blobs", sha256, path);
+    store_entry_path("blobs", sha256, path);
     return base_asprintf(out, err, "%s/%s", s->path, path);
 }
 

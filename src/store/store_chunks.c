@@ -6,7 +6,8 @@
  */
 #include "store_chunks.h"
 #include "priv/store_bytes.h"
-#include "priv/store_private.h"
+#include "priv/store_entry.h"
+#include "priv/store_object.h"
 #include "base_cursor.h"
 #include "base_mem.h"
 
@@ -110,7 +111,7 @@ cistern_status store_chunks_publish(store *s, const base_digest *blob, const sto
     base_buf bytes;
     base_digest digest;
     bool created = false, right = false;
-    store_digest_path("chunks", blob, path);
+    store_entry_path("chunks", blob, path);
     base_buf_init(&bytes, LIST_MAX);
     cistern_status status = store_chunks_encode(list, &bytes, &digest, err);
     for (int tries = 0; tries < 3 && status == CISTERN_OK && !created && !right; tries++) {
@@ -119,7 +120,7 @@ cistern_status store_chunks_publish(store *s, const base_digest *blob, const sto
             break;
         status = is_right(s, path, &bytes, &right, err);
         if (status == CISTERN_OK)
-            status = right ? store_sync_file(s, path, err) : base_unlink_beneath(s->root, path, err);
+            status = right ? store_entry_sync(s, path, err) : base_unlink_beneath(s->root, path, err);
     }
     if (status == CISTERN_OK && !created && !right)
         status = base_fail(err, CISTERN_DAMAGED, "'%s' is wrong and comes back; remove it", path);
@@ -133,7 +134,7 @@ cistern_status store_chunks_read(const store *s, const store_file *file, store_c
     char path[STORE_NAME_MAX];
     base_buf bytes;
     base_digest digest;
-    store_digest_path("chunks", &file->sha256, path);
+    store_entry_path("chunks", &file->sha256, path);
     base_buf_init(&bytes, LIST_MAX);
     cistern_status status = base_read_beneath(s->root, path, &bytes, err);
     if (status == CISTERN_OK)

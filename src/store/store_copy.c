@@ -10,9 +10,11 @@
  *
  * The decisions are made here; the threads are store_flow.c's.
  */
-#include "priv/store_fetch_private.h"
+#include "priv/store_copy.h"
+#include "priv/store_fetch_object.h"
 #include "priv/store_flow.h"
-#include "priv/store_private.h"
+#include "priv/store_object.h"
+#include "priv/store_ticker.h"
 #include "base_disk.h"
 #include <inttypes.h>
 #include <strings.h>
@@ -121,7 +123,7 @@ static cistern_status run_flow(copy_job *job, store_flow_kind kind, store_flow_r
     };
     uint64_t resumed = store_ranges_bytes(&fetch->partial.present);
     if (resumed > 0)
-        base_log_line(store_log_of(job->run), 1, "going on after %" PRIu64 " bytes that are here already",
+        base_log_line(store_ticker_log(job->run), 1, "going on after %" PRIu64 " bytes that are here already",
                       resumed);
     cistern_status status = store_flow_run(&plan, result, err);
     job->got->transferred += result->received;
@@ -168,7 +170,7 @@ static cistern_status accept(store_fetch *fetch, store_flow_result *result, stor
     fetch->file = got->file;
     fetch->chunks = result->chunks;
     fetch->ready = true;
-    store_fault(fetch->s, "copied");
+    store_object_fault(fetch->s, "copied");
     return CISTERN_OK;
 }
 
@@ -220,13 +222,13 @@ static cistern_status after_failure(copy_job *job, cistern_status status, store_
 {
     store_fetch *fetch = job->fetch;
     if (result->range_ignored) {
-        base_log_line(store_log_of(job->run), 1,
+        base_log_line(store_ticker_log(job->run), 1,
                       "the server does not send ranges; asking for the whole file");
         job->plain = true;
     } else if (result->changed) {
         job->plain = ++job->changes >= CHANGES_MAX;
         job->must_look = true;
-        base_log_line(store_log_of(job->run), 0,
+        base_log_line(store_ticker_log(job->run), 0,
                       "the file was replaced at its origin meanwhile; starting again");
     } else if (kind == STORE_FLOW_WHOLE) {
         result->answer.received = 0; /* from byte 0 again: that is no progress */
@@ -258,7 +260,7 @@ static cistern_status after_success(copy_job *job, store_flow_result *result, ci
     drop_partial(job);
     if (status != CISTERN_DAMAGED || job->got->resumed == 0 || job->retried)
         return status;
-    base_log_line(store_log_of(job->run), 0, "what was here from before is wrong; starting again");
+    base_log_line(store_ticker_log(job->run), 0, "what was here from before is wrong; starting again");
     job->retried = true;
     base_error_clear(err);
     return CISTERN_OK;

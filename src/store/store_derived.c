@@ -8,7 +8,9 @@
  */
 #include "store_derived.h"
 #include "priv/store_bytes.h"
-#include "priv/store_private.h"
+#include "priv/store_entry.h"
+#include "priv/store_hash.h"
+#include "priv/store_object.h"
 #include "base_disk.h"
 #include "base_mem.h"
 #include <errno.h>
@@ -217,7 +219,7 @@ static cistern_status create_temporary(store_derived *d, cistern_error *err)
     char dir[STORE_NAME_MAX], hex[BASE_SHA256_HEX], random[33];
     base_digest_hex(&d->key.source, hex);
     snprintf(dir, sizeof dir, "derived/%s", hex);
-    cistern_status status = store_cache_dir(d->s, "derived", err);
+    cistern_status status = store_entry_cache_dir(d->s, "derived", err);
     if (status == CISTERN_OK)
         status = base_mkdirs(d->s->root, dir, &d->s->modes, err);
     if (status == CISTERN_OK)
@@ -306,7 +308,7 @@ cistern_status store_derived_publish(store_derived *d, cistern_error *err)
             status = base_fail_errno(err, errno, "cannot sync a derived file");
     }
     if (status == CISTERN_OK) {
-        store_fault(d->s, "derived_written");
+        store_object_fault(d->s, "derived_written");
         status = link_derived(d, err);
     }
     store_derived_abandon(d);
@@ -320,7 +322,7 @@ void store_derived_abandon(store_derived *d)
     if (d->base)
         munmap(d->base, d->size + STORE_DERIVED_HEADER);
     if (d->fd >= 0) {
-        store_unlink_own(d->s, d->temporary, d->fd);
+        store_entry_unlink(d->s, d->temporary, d->fd);
         close(d->fd);
     }
     free(d);

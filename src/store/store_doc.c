@@ -1,6 +1,7 @@
 /* Documents and hints; see store_doc.h. */
 #include "store_doc.h"
-#include "priv/store_private.h"
+#include "priv/store_entry.h"
+#include "priv/store_object.h"
 #include "base_mem.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +28,7 @@ static cistern_status compare_existing(const store *s, const char *path, const v
 {
     base_buf found;
     base_buf_init(&found, STORE_DOC_MAX);
-    cistern_status status = store_sync_file(s, path, err);
+    cistern_status status = store_entry_sync(s, path, err);
     if (status == CISTERN_OK)
         status = base_sync_parent(s->root, path, err);
     if (status == CISTERN_OK)
@@ -56,7 +57,7 @@ cistern_status store_doc_create(store *s, const char *path, const void *bytes, s
         return status;
     if (!same)
         return base_fail(err, CISTERN_CONFLICT, "'%s' is there already with other content", path);
-    store_fault(s, "document_created");
+    store_object_fault(s, "document_created");
     if (out_created)
         *out_created = created;
     return CISTERN_OK;
@@ -102,7 +103,7 @@ cistern_status store_doc_hint(store *s, const char *path, const void *bytes, siz
     if (status == CISTERN_OK)
         status = base_replace_bytes(s->root, path, bytes, n, &s->modes, err);
     if (status == CISTERN_OK)
-        store_fault(s, "hint_written");
+        store_object_fault(s, "hint_written");
     return status;
 }
 

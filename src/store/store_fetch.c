@@ -1,9 +1,13 @@
 /* The life of a fetch; see store_fetch.h. The work is in store_wait.c, store_copy.c and store_publish.c. */
 #include "store_fetch.h"
-#include "priv/store_fetch_private.h"
+#include "priv/store_copy.h"
+#include "priv/store_entry.h"
+#include "priv/store_fetch_object.h"
 #include "priv/store_flow_state.h"
 #include "priv/store_identity.h"
-#include "priv/store_private.h"
+#include "priv/store_object.h"
+#include "priv/store_publish.h"
+#include "priv/store_wait.h"
 #include "base_mem.h"
 
 #define BEAT_MS 1000u /* a twentieth of the take-over time */
@@ -28,7 +32,7 @@ static void *beat_main(void *arg)
         beat.done = atomic_load(&fetch->done);
         beat.total = atomic_load(&fetch->total);
         store_claim_write_beat(&fetch->claim, &beat);
-        struct timespec deadline = store_flow_deadline(BEAT_MS);
+        struct timespec deadline = store_flow_state_deadline(BEAT_MS);
         pthread_cond_timedwait(&fetch->wake, &fetch->lock, &deadline);
     }
     pthread_mutex_unlock(&fetch->lock);
@@ -71,7 +75,7 @@ cistern_status store_fetch_begin(store *s, const base_digest *key, uint64_t wait
     bool won = false;
     cistern_status status = store_check_write(s, err);
     if (status == CISTERN_OK)
-        status = store_cache_dir(s, "partial", err);
+        status = store_entry_cache_dir(s, "partial", err);
     if (status == CISTERN_OK)
         status = new_fetch(s, key, &fetch, err);
     if (status != CISTERN_OK)
@@ -189,10 +193,10 @@ void store_fetch_end(store_fetch *fetch, cistern_status status, const cistern_er
         store_partial_sweep(fetch->s, &fetch->key, fetch->claim.number);
     else if (why)
         cistern_error_format(why, text, sizeof text);
-    store_fault(fetch->s, "before_outcome");
+    store_object_fault(fetch->s, "before_outcome");
     store_claim_write_outcome(&fetch->claim, is_lasting(status) ? status : CISTERN_CANCELLED, text);
     stop_beat(fetch);
-    store_fault(fetch->s, "outcome_written");
+    store_object_fault(fetch->s, "outcome_written");
     store_wait_release(fetch->s, &fetch->key, &fetch->claim);
     free_fetch(fetch);
 }

@@ -1,164 +1,16 @@
 /* Flows: pieces, workers, the caller's loop; see priv/store_flow.h. */
 #include "priv/store_flow_state.h"
-#include "priv/store_private.h"
+#include "priv/store_follow.h"
+#include "priv/store_object.h"
+#include "priv/store_syncer.h"
+#include "priv/store_ticker.h"
 #include "base_disk.h"
 #include "base_mem.h"
 #include <errno.h>
-#include <time.h>
 
-#define LOOK_MS    25u                 /* how often the caller looks: a cancel is passed on within that */
-#define TELL_BYTES ((uint64_t)1 << 20) /* low moves so far before followers are woken */
-#define RECORD_BYTES                                                                                         \
-    ((uint64_t)256 << 10) /* written between two `w` records of a piece: so much is lost at a kill */
-#define GATHER_BYTES                                                                                         \
-    ((size_t)256 << 10) /* received before they are written: libcurl hands over 16 KiB at a time */
-#define PIECES_MAX ((size_t)1 << 20)
-
-struct timespec store_flow_deadline(unsigned ms)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_sec += ms / 1000;
-    t.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (t.tv_nsec >= 1000000000) {
-        t.tv_sec++;
-        t.tv_nsec -= 1000000000;
-    }
-    return t;
-}
-
-static void wake_all(store_flow *f)
-{
-    pthread_cond_broadcast(&f->moved);
-    pthread_cond_broadcast(&f->due);
-    pthread_cond_broadcast(&f->attention);
-}
-
-void store_flow_fail(store_flow *f, cistern_status status, const cistern_error *why)
-{
-    pthread_mutex_lock(&f->lock);
-    if (f->status == CISTERN_OK && !base_cancelled(&f->stop)) {
-        f->status = status;
-        f->error = *why;
-    }
-    atomic_store(&f->stop.set, 1);
-    wake_all(f);
-    pthread_mutex_unlock(&f->lock);
-}
-
-void store_flow_joined(store_flow *f)
-{
-    pthread_mutex_lock(&f->lock);
-    f->following++;
-    pthread_mutex_unlock(&f->lock);
-}
-
-void store_flow_left(store_flow *f)
-{
-    pthread_mutex_lock(&f->lock);
-    f->following--;
-    pthread_cond_broadcast(&f->attention);
-    pthread_mutex_unlock(&f->lock);
-}
-
-/* -- pieces ------------------------------------------------------------------------------------------------- */
-
-static cistern_status add_piece(store_flow *f, size_t *capacity, uint64_t first, uint64_t end,
-                                cistern_error *err)
-{
-    if (f->count == *capacity) {
-        size_t grown = *capacity ? 2 * *capacity : 32;
-        store_piece *more = grown > PIECES_MAX ? NULL : realloc(f->piece, grown * sizeof *more);
-        if (!more)
-            return base_fail_memory(err, grown * sizeof *more);
-        f->piece = more;
-        *capacity = grown;
-    }
-    f->piece[f->count++] =
-        (store_piece){.first = first, .end = end, .pos = first, .journaled = first, .synced = first};
-    return CISTERN_OK;
-}
-
-/* Cut one gap at multiples of the piece size. */
-static cistern_status cut_gap(store_flow *f, size_t *capacity, uint64_t first, uint64_t end,
-                              cistern_error *err)
-{
-    cistern_status status = CISTERN_OK;
-    while (first < end && status == CISTERN_OK) {
-        uint64_t next = first - first % f->plan->piece + f->plan->piece;
-        if (next > end)
-            next = end;
-        status = add_piece(f, capacity, first, next, err);
-        first = next;
-    }
-    return status;
-}
-
-/* What is missing, in order. */
-static cistern_status make_pieces(store_flow *f, cistern_error *err)
-{
-    const store_partial *p = f->plan->partial;
-    size_t capacity = 0;
-    uint64_t at = 0;
-    cistern_status status = CISTERN_OK;
-    if (f->plan->kind == STORE_FLOW_HASH)
-        return CISTERN_OK;
-    if (f->plan->kind == STORE_FLOW_WHOLE)
-        return add_piece(f, &capacity, 0, p->size, err);
-    for (size_t i = 0; i < p->present.count && status == CISTERN_OK; i++) {
-        const store_range *r = &p->present.item[i];
-        status = cut_gap(f, &capacity, at, r->first < p->size ? r->first : p->size, err);
-        at = r->end > at ? r->end : at;
-    }
-    if (status == CISTERN_OK)
-        status = cut_gap(f, &capacity, at, p->size, err);
-    return status;
-}
-
-/* Everything before the first gap; lock held. */
-static void raise_low(store_flow *f)
-{
-    while (f->head < f->count && f->piece[f->head].pos == f->piece[f->head].end)
-        f->head++;
-    if (f->head < f->count)
-        f->low = f->piece[f->head].pos;
-    else if (f->plan->kind != STORE_FLOW_WHOLE)
-        f->low = f->plan->partial->size;
-    else
-        f->low = f->piece[0].pos;
-    if (f->low - f->told >= TELL_BYTES) {
-        f->told = f->low;
-        pthread_cond_broadcast(&f->moved);
-    }
-    if (f->written - f->synced >= STORE_SYNC_BYTES)
-        pthread_cond_signal(&f->due);
-}
-
-/* n bytes of a piece are written: say so, and journal it now and then. */
-static cistern_status advance(store_flow *f, store_piece *p, size_t n, cistern_error *err)
-{
-    cistern_status status = CISTERN_OK;
-    pthread_mutex_lock(&f->lock);
-    p->pos += n;
-    f->written += n;
-    bool due = p->pos - p->journaled >= RECORD_BYTES || p->pos == p->end;
-    if (f->plan->kind == STORE_FLOW_RANGES && due) {
-        status = store_journal_put(&f->plan->partial->journal, 'w', p->journaled, p->pos - p->journaled, err);
-        p->journaled = p->pos;
-    }
-    raise_low(f);
-    pthread_mutex_unlock(&f->lock);
-    store_fault(f->plan->s, "bytes_written");
-    return status;
-}
-
-static store_piece *take_piece(store_flow *f)
-{
-    pthread_mutex_lock(&f->lock);
-    store_piece *p = f->next < f->count && !base_cancelled(&f->stop) ? &f->piece[f->next++] : NULL;
-    pthread_mutex_unlock(&f->lock);
-    return p;
-}
+#define LOOK_MS      25u /* how often the caller looks: a cancel is passed on within that */
+/* Received before they are written: libcurl hands over 16 KiB at a time. */
+#define GATHER_BYTES ((size_t)256 << 10)
 
 /* -- workers ------------------------------------------------------------------------------------------------ */
 
@@ -209,7 +61,7 @@ static cistern_status flush(worker *w, cistern_error *err)
     pthread_mutex_lock(&w->flow->writing);
     cistern_status status = base_pwrite_full(w->flow->plan->partial->fd, w->buffer, n, w->piece->pos, err);
     pthread_mutex_unlock(&w->flow->writing);
-    return status == CISTERN_OK ? advance(w->flow, w->piece, n, err) : status;
+    return status == CISTERN_OK ? store_flow_state_advance(w->flow, w->piece, n, err) : status;
 }
 
 static cistern_status sink(void *user, const void *bytes, size_t n, cistern_error *err)
@@ -302,7 +154,8 @@ static cistern_status copy_piece(worker *w, cistern_error *err)
     if (status == CISTERN_OK)
         status = base_disk_copy_range(w->flow->plan->local_fd, w->flow->plan->partial->fd, p->first,
                                       p->end - p->first, err);
-    return status == CISTERN_OK ? advance(w->flow, p, (size_t)(p->end - p->first), err) : status;
+    return status == CISTERN_OK ? store_flow_state_advance(w->flow, p, (size_t)(p->end - p->first), err)
+                                : status;
 }
 
 static void *worker_main(void *arg)
@@ -313,11 +166,11 @@ static void *worker_main(void *arg)
     base_log log = {.fn = keep_line, .user = f};
     base_run run = {.cancel = &f->stop, .log = &log};
     cistern_status status = base_calloc(1, GATHER_BYTES, &w->buffer, &error);
-    while (status == CISTERN_OK && (w->piece = take_piece(f)) != NULL)
+    while (status == CISTERN_OK && (w->piece = store_flow_state_take(f)) != NULL)
         status = f->plan->kind == STORE_FLOW_LOCAL ? copy_piece(w, &error) : fetch_piece(w, &run, &error);
     free(w->buffer);
     if (status != CISTERN_OK)
-        store_flow_fail(f, status, &error);
+        store_flow_state_fail(f, status, &error);
     pthread_mutex_lock(&f->lock);
     f->working--;
     pthread_cond_broadcast(&f->attention);
@@ -338,14 +191,14 @@ static void show_lines(store_flow *f)
     f->lines = 0;
     pthread_mutex_unlock(&f->lock);
     for (size_t i = 0; i < lines; i++)
-        base_log_line(store_log_of(f->plan->run), level[i], "%s", line[i]);
+        base_log_line(store_ticker_log(f->plan->run), level[i], "%s", line[i]);
 }
 
 /* Until `busy` threads have ended: progress, cancel, log. */
 static void attend(store_flow *f, const unsigned *busy, store_ticker *ticker)
 {
     for (bool working = true; working;) {
-        struct timespec deadline = store_flow_deadline(LOOK_MS);
+        struct timespec deadline = store_flow_state_deadline(LOOK_MS);
         pthread_mutex_lock(&f->lock);
         if (*busy > 0)
             pthread_cond_timedwait(&f->attention, &f->lock, &deadline);
@@ -358,9 +211,9 @@ static void attend(store_flow *f, const unsigned *busy, store_ticker *ticker)
         atomic_store(f->plan->beat_done, done);
         store_ticker_step(ticker, done);
         cistern_error error = CISTERN_ERROR_INIT;
-        cistern_status cancelled = base_check_cancel(store_cancel_of(f->plan->run), &error);
+        cistern_status cancelled = base_check_cancel(store_ticker_cancel(f->plan->run), &error);
         if (cancelled != CISTERN_OK)
-            store_flow_fail(f, cancelled, &error);
+            store_flow_state_fail(f, cancelled, &error);
     }
 }
 
@@ -372,30 +225,18 @@ static void end_whole(store_flow *f)
         f->status = base_fail_errno(&f->error, errno, "cannot cut a partial to its size");
 }
 
-/* What was written since the last record of each piece; lock held. */
-static void journal_rest(store_flow *f)
-{
-    for (size_t i = 0; i < f->next; i++) {
-        store_piece *p = &f->piece[i];
-        if (p->pos > p->journaled && f->plan->kind == STORE_FLOW_RANGES &&
-            store_journal_put(&f->plan->partial->journal, 'w', p->journaled, p->pos - p->journaled, NULL) ==
-                CISTERN_OK)
-            p->journaled = p->pos;
-    }
-}
-
 static void finish(store_flow *f)
 {
     pthread_mutex_lock(&f->lock);
     if (f->status != CISTERN_OK) {
-        journal_rest(f);
+        store_flow_state_journal(f);
     } else {
         if (f->plan->kind == STORE_FLOW_WHOLE)
             end_whole(f);
         f->low = f->plan->partial->size;
         f->finished = true;
     }
-    wake_all(f);
+    store_flow_state_wake(f);
     pthread_mutex_unlock(&f->lock);
 }
 
@@ -481,7 +322,7 @@ static unsigned start_workers(store_flow *f, worker *workers, unsigned wanted)
         f->working -= wanted - started;
         pthread_mutex_unlock(&f->lock);
         if (started == 0)
-            store_flow_fail(f, status, &error);
+            store_flow_state_fail(f, status, &error);
     }
     return started;
 }
@@ -504,7 +345,7 @@ static const char *step_name(store_flow_kind kind)
 static cistern_status start_company(store_flow *f, store_follower follower[2], store_syncer *syncer,
                                     cistern_error *err)
 {
-    cistern_status status = make_pieces(f, err);
+    cistern_status status = store_flow_state_cut(f, err);
     if (status == CISTERN_OK)
         status = store_follow_start(&follower[0], f, false, err);
     if (status == CISTERN_OK)
@@ -518,7 +359,7 @@ static void run_workers(store_flow *f, store_ticker *ticker)
 {
     worker workers[STORE_FLOW_WORKERS_MAX];
     pthread_mutex_lock(&f->lock);
-    raise_low(f);
+    store_flow_state_raise(f);
     pthread_mutex_unlock(&f->lock);
     unsigned started = start_workers(f, workers, workers_of(f));
     attend(f, &f->working, ticker);
@@ -545,7 +386,7 @@ cistern_status store_flow_run(const store_flow_plan *plan, store_flow_result *ou
     if (status == CISTERN_OK)
         run_workers(f, &ticker);
     else
-        store_flow_fail(f, status, &error);
+        store_flow_state_fail(f, status, &error);
     attend(f, &f->following, &ticker);
     store_follow_join(&follower[0]);
     store_follow_join(&follower[1]);

@@ -1,7 +1,8 @@
 /* Hashing while the bytes arrive: two followers read what lies before `low` out of the page cache, one for the digest
  * of the whole, one for those of the chunks. Nothing is read from the disk again unless it was there before. */
 #include "priv/store_flow_state.h"
-#include "priv/store_private.h"
+#include "priv/store_follow.h"
+#include "priv/store_object.h"
 #include "base_mem.h"
 
 #define FOLLOW_STEP                                                                                          \
@@ -92,8 +93,8 @@ static void *follower_main(void *arg)
         status = follow(w, step, &error);
     free(step);
     if (status != CISTERN_OK)
-        store_flow_fail(w->flow, status, &error);
-    store_flow_left(w->flow);
+        store_flow_state_fail(w->flow, status, &error);
+    store_flow_state_leave(w->flow);
     return NULL;
 }
 
@@ -103,11 +104,11 @@ cistern_status store_follow_start(store_follower *out, store_flow *f, bool by_ch
     cistern_status status = base_sha256_new(&out->hash, err);
     if (status != CISTERN_OK)
         return status;
-    store_flow_joined(f);
+    store_flow_state_join(f);
     status = base_thread_start(&out->thread, follower_main, out, err);
     out->started = status == CISTERN_OK;
     if (!out->started)
-        store_flow_left(f);
+        store_flow_state_leave(f);
     return status;
 }
 

@@ -1,5 +1,6 @@
 /* Identity records; see priv/store_identity.h. A record is one line, compared as a whole: there is nothing to parse. */
 #include "priv/store_identity.h"
+#include "priv/store_ticker.h"
 #include "base_disk.h"
 #include <fcntl.h>
 #include <inttypes.h>
@@ -146,7 +147,7 @@ cistern_status store_identity_lock(const store *s, const base_digest *blob, cons
     close(records);
     while (fd >= 0 && status == CISTERN_OK && !base_disk_try_lock(fd)) {
         base_sleep_ms(LOCK_STEP_MS);
-        status = base_check_cancel(store_cancel_of(run), err);
+        status = base_check_cancel(store_ticker_cancel(run), err);
     }
     if (status == CISTERN_OK)
         *out = fd;

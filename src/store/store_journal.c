@@ -1,6 +1,6 @@
 /* Journals; see priv/store_journal.h. */
-#include "priv/store_journal.h"
 #include "priv/store_bytes.h"
+#include "priv/store_journal.h"
 #include "base_mem.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -83,7 +83,7 @@ cistern_status store_journal_create(store *s, const base_digest *key, uint64_t n
         return status;
     }
     *out = (store_journal){.fd = fd};
-    store_fault(s, "journal_created");
+    store_object_fault(s, "journal_created");
     return CISTERN_OK;
 }
 

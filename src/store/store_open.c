@@ -1,6 +1,6 @@
 /* Opening and making stores; see store_open.h. */
 #include "store_open.h"
-#include "priv/store_private.h"
+#include "priv/store_object.h"
 #include "base_disk.h"
 #include "base_json.h"
 #include "base_mem.h"

@@ -1,6 +1,8 @@
 /* Partials; see priv/store_partial.h. */
+#include "priv/store_entry.h"
+#include "priv/store_object.h"
 #include "priv/store_partial.h"
-#include "priv/store_private.h"
+#include "priv/store_scan.h"
 #include "base_disk.h"
 #include "base_mem.h"
 #include <errno.h>
@@ -58,7 +60,7 @@ cistern_status store_partial_create(store *s, uint64_t number, const store_parti
         status = base_create_beneath(s->root, path, s->modes.work, &p.fd, err);
     if (status != CISTERN_OK)
         return status;
-    store_fault(s, "data_created");
+    store_object_fault(s, "data_created");
     status = reserve(s, p.fd, want->size, err);
     if (status == CISTERN_OK)
         status = base_identity_of(p.fd, &id, err);
@@ -210,16 +212,16 @@ static cistern_status adopt(store *s, leftover *l, const store_partial_want *wan
     cistern_status status = rewrite_journal(s, l, want, p, err);
     if (status != CISTERN_OK)
         return status;
-    store_fault(s, "adoption_journaled");
+    store_object_fault(s, "adoption_journaled");
     if (renameat(s->root, from, s->root, to) != 0) {
         int failed = errno;
         *out_won = false;
         return failed == ENOENT ? CISTERN_OK : base_fail_errno(err, failed, "cannot rename '%s'", from);
     }
-    store_fault(s, "adoption_renamed");
+    store_object_fault(s, "adoption_renamed");
     remove_name(s, &want->key, l->number, "journal");
     status = base_open_beneath(s->root, to, p->complete ? O_RDONLY : O_RDWR, &p->fd, err);
-    *out_won = status == CISTERN_OK && store_names_inode(s, to, l->fd);
+    *out_won = status == CISTERN_OK && store_entry_names(s, to, l->fd);
     if (status == CISTERN_DENIED && !p->complete) { /* it was made read-only for publishing: begin anew */
         base_error_clear(err);
         status = CISTERN_OK;
@@ -331,7 +333,7 @@ cistern_status store_partial_complete(store *s, const base_digest *key, store_pa
         return base_fail(err, CISTERN_CONFLICT, "another process took this fetch over; try again");
     if (status != CISTERN_OK)
         return status;
-    if (!store_names_inode(s, path, p->fd)) {
+    if (!store_entry_names(s, path, p->fd)) {
         close(fd);
         return base_fail(err, CISTERN_CONFLICT, "another process took this fetch over; try again");
     }
@@ -367,11 +369,11 @@ void store_partial_drop(store *s, const base_digest *key, store_partial *p)
     char path[STORE_NAME_MAX];
     if (p->journal.fd >= 0) {
         store_claim_path(key, p->number, "journal", path);
-        store_unlink_own(s, path, p->journal.fd);
+        store_entry_unlink(s, path, p->journal.fd);
     }
     if (p->fd >= 0) {
         store_claim_path(key, p->number, "data", path);
-        store_unlink_own(s, path, p->fd);
+        store_entry_unlink(s, path, p->fd);
     }
     close_partial(p);
 }

@@ -8,8 +8,11 @@
  * A damaged file is moved to damaged/<hex>.<inode>; should the name have meanwhile been given to a good one, that is
  * linked back.
  */
-#include "priv/store_fetch_private.h"
-#include "priv/store_private.h"
+#include "priv/store_entry.h"
+#include "priv/store_fetch_object.h"
+#include "priv/store_object.h"
+#include "priv/store_publish.h"
+#include "priv/store_ticker.h"
 #include "store_blob.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +28,7 @@ static cistern_status set_aside(store *s, const base_digest *blob, ino_t damaged
     if (status != CISTERN_OK)
         return status;
     base_digest_hex(blob, hex);
-    store_digest_path("blobs", blob, path);
+    store_entry_path("blobs", blob, path);
     snprintf(aside, sizeof aside, "damaged/%s.%llu", hex, (unsigned long long)damaged);
     if (renameat(s->root, path, s->root, aside) != 0)
         return errno == ENOENT ? CISTERN_OK : base_fail_errno(err, errno, "cannot set '%s' aside", path);
@@ -44,7 +47,7 @@ static cistern_status check_existing(store_fetch *fetch, const char *path, const
     struct stat there;
     int fd;
     *out_right = true;
-    if (store_names_inode(fetch->s, path, fetch->partial.fd))
+    if (store_entry_names(fetch->s, path, fetch->partial.fd))
         return CISTERN_OK;
     if (fstatat(fetch->s->root, path, &there, AT_SYMLINK_NOFOLLOW) != 0) {
         *out_right = false;
@@ -58,7 +61,7 @@ static cistern_status check_existing(store_fetch *fetch, const char *path, const
     }
     *out_right = false;
     if (status == CISTERN_DAMAGED) {
-        base_log_line(store_log_of(run), 0, "%s; it is set aside and replaced", why.text);
+        base_log_line(store_ticker_log(run), 0, "%s; it is set aside and replaced", why.text);
         return set_aside(fetch->s, &fetch->file.sha256, there.st_ino, err);
     }
     if (status == CISTERN_NOT_FOUND)
@@ -73,11 +76,11 @@ static cistern_status link_blob(store_fetch *fetch, const base_run *run, cistern
     char data[STORE_NAME_MAX], path[STORE_NAME_MAX];
     store *s = fetch->s;
     store_claim_path(&fetch->key, fetch->partial.number, "data", data);
-    store_digest_path("blobs", &fetch->file.sha256, path);
+    store_entry_path("blobs", &fetch->file.sha256, path);
     for (int tries = 0; tries < LINK_TRIES; tries++) {
         bool created = false, right = false;
         cistern_status status = CISTERN_NOT_FOUND;
-        if (store_names_inode(s, data, fetch->partial.fd))
+        if (store_entry_names(s, data, fetch->partial.fd))
             status = base_publish_link(s->root, data, path, &s->modes, &created, err);
         if (status ==
             CISTERN_NOT_FOUND) { /* our partial's name went: only the same blob of another can help */
@@ -102,33 +105,33 @@ static void unlink_partial(store_fetch *fetch)
     store *s = fetch->s;
     if (fetch->partial.journal.fd >= 0) {
         store_claim_path(&fetch->key, fetch->partial.number, "journal", path);
-        store_unlink_own(s, path, fetch->partial.journal.fd);
+        store_entry_unlink(s, path, fetch->partial.journal.fd);
         store_journal_close(&fetch->partial.journal);
     }
-    store_fault(s, "journal_unlinked");
+    store_object_fault(s, "journal_unlinked");
     store_claim_path(&fetch->key, fetch->partial.number, "data", path);
-    store_unlink_own(s, path, fetch->partial.fd);
+    store_entry_unlink(s, path, fetch->partial.fd);
 }
 
 cistern_status store_publish_run(store_fetch *fetch, const base_run *run, cistern_error *err)
 {
     store *s = fetch->s;
-    store_fault(s, "before_chunks");
+    store_object_fault(s, "before_chunks");
     cistern_status status = store_chunks_publish(s, &fetch->file.sha256, &fetch->chunks, err);
     if (status != CISTERN_OK)
         return status;
-    store_fault(s, "chunks_published");
+    store_object_fault(s, "chunks_published");
     if (fchmod(fetch->partial.fd, s->modes.file) != 0)
         return base_fail_errno(err, errno, "cannot set the mode of a blob");
     if (fsync(fetch->partial.fd) != 0)
         return base_fail_errno(err, errno, "cannot sync a blob");
-    store_fault(s, "before_link");
+    store_object_fault(s, "before_link");
     status = link_blob(fetch, run, err);
     if (status != CISTERN_OK)
         return status;
-    store_fault(s, "blob_linked");
+    store_object_fault(s, "blob_linked");
     unlink_partial(fetch);
-    store_fault(s, "partial_unlinked");
+    store_object_fault(s, "partial_unlinked");
     fetch->published = true;
     return CISTERN_OK;
 }

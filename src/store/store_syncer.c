@@ -1,6 +1,7 @@
 /* Syncing while the bytes arrive, so that a power cut costs little and the last sync is short. */
 #include "priv/store_flow_state.h"
-#include "priv/store_private.h"
+#include "priv/store_object.h"
+#include "priv/store_syncer.h"
 #include "base_mem.h"
 #include <errno.h>
 
@@ -55,7 +56,7 @@ static cistern_status sync_once(store_flow *f, cistern_error *err)
 /* Wait until there is a reason to sync; true: this is the last time. */
 static bool wait_for_reason(store_flow *f)
 {
-    struct timespec deadline = store_flow_deadline(SYNC_MS);
+    struct timespec deadline = store_flow_state_deadline(SYNC_MS);
     int waited = 0;
     pthread_mutex_lock(&f->lock);
     while (!f->finished && !base_cancelled(&f->stop) && f->written - f->synced < STORE_SYNC_BYTES &&
@@ -82,19 +83,19 @@ static void *syncer_main(void *arg)
             status = sync_once(f, &error);
     }
     if (status != CISTERN_OK)
-        store_flow_fail(f, status, &error);
-    store_flow_left(f);
+        store_flow_state_fail(f, status, &error);
+    store_flow_state_leave(f);
     return NULL;
 }
 
 cistern_status store_syncer_start(store_syncer *out, store_flow *f, cistern_error *err)
 {
     *out = (store_syncer){.flow = f};
-    store_flow_joined(f);
+    store_flow_state_join(f);
     cistern_status status = base_thread_start(&out->thread, syncer_main, out, err);
     out->started = status == CISTERN_OK;
     if (!out->started)
-        store_flow_left(f);
+        store_flow_state_leave(f);
     return status;
 }
 

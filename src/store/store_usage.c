@@ -1,6 +1,6 @@
 /* Counting what a store holds; see store_usage.h. At most three directories deep. */
 #include "store_usage.h"
-#include "priv/store_private.h"
+#include "priv/store_object.h"
 #include "base_disk.h"
 #include <fcntl.h>
 

@@ -12,8 +12,12 @@
  *  2. An outcome counts only for a claim that was seen running: a later call tries afresh.
  *  3. Nothing here touches data: two winners at once cost bytes, not correctness.
  */
-#include "priv/store_fetch_private.h"
-#include "priv/store_private.h"
+#include "priv/store_entry.h"
+#include "priv/store_fetch_object.h"
+#include "priv/store_object.h"
+#include "priv/store_scan.h"
+#include "priv/store_ticker.h"
+#include "priv/store_wait.h"
 
 #define LOOK_MS 50u /* between two looks at another's claim: two look-ups of a name and 2 KiB read */
 
@@ -39,7 +43,7 @@ static cistern_status watch_number(watch *w, const store *s, const base_digest *
     store_claim claim;
     store_claim_outcome outcome;
     store_claim_path(key, number, "claim", path);
-    if (w->claim.fd >= 0 && w->claim.number == number && store_names_inode(s, path, w->claim.fd))
+    if (w->claim.fd >= 0 && w->claim.number == number && store_entry_names(s, path, w->claim.fd))
         return CISTERN_OK;
     watch_end(w);
     cistern_status status = store_claim_open(s, key, number, &claim, err);
@@ -82,7 +86,7 @@ void store_wait_release(store *s, const base_digest *key, store_claim *claim)
     char path[STORE_NAME_MAX], dir[STORE_NAME_MAX];
     store_claim_path(key, claim->number, "claim", path);
     if (claim->fd >= 0)
-        store_unlink_own(s, path, claim->fd);
+        store_entry_unlink(s, path, claim->fd);
     store_claim_close(claim);
     store_claim_dir(key, dir);
     unlinkat(s->root, dir, AT_REMOVEDIR); /* succeeds only if it is empty */
@@ -215,7 +219,7 @@ static cistern_status look_once(watch *w, store *s, const base_digest *key, stor
 static cistern_status wait_a_little(const watch *w, uint64_t until, store_ticker *ticker, const base_run *run,
                                     cistern_error *err)
 {
-    cistern_status status = base_check_cancel(store_cancel_of(run), err);
+    cistern_status status = base_check_cancel(store_ticker_cancel(run), err);
     if (status != CISTERN_OK)
         return status;
     if (base_monotonic_ms() >= until)
@@ -244,7 +248,7 @@ cistern_status store_wait_claim(store *s, const base_digest *key, uint64_t wait_
         if (status != CISTERN_OK || result != LOOK_WAIT)
             continue;
         if (!waited)
-            base_log_line(store_log_of(run), 1,
+            base_log_line(store_ticker_log(run), 1,
                           "waiting for another process (pid %llu), which is fetching the same",
                           (unsigned long long)w.claim.owner.pid);
         waited = true;

@@ -1,10 +1,11 @@
 /* A process that ends at every step between two changes on disk: nothing bad under a trusted name, and the next one
  * goes on. The steps are those of store_options.fault. */
+#include <signal.h>
 #include "fake_source.h"
 
 #define MIB     ((size_t)1 << 20)
 #define SIZE    (3 * MIB + 777)
-#define CRASHED 42
+#define CRASHED (1000 + SIGKILL)
 
 typedef struct crash {
     store_case *c;
@@ -20,7 +21,7 @@ static void step(void *user, const char *point)
     crash *k = user;
     atomic_store(&k->point, point);
     if (atomic_fetch_sub(&k->steps, 1) == 1)
-        _exit(CRASHED);
+        kill(getpid(), SIGKILL);
 }
 
 static int pull(void *arg)

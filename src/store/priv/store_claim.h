@@ -12,7 +12,7 @@
 #ifndef STORE_CLAIM_H
 #define STORE_CLAIM_H
 
-#include "store_private.h"
+#include "store_object.h"
 
 #define STORE_CLAIM_TEXT_MAX 977 /* bytes of an outcome's text, with the zero */
 
@@ -50,19 +50,5 @@ bool store_claim_read_beat(const store_claim *claim, store_claim_beat *out);
 void store_claim_write_beat(const store_claim *claim, const store_claim_beat *beat);
 void store_claim_read_outcome(const store_claim *claim, store_claim_outcome *out);
 void store_claim_write_outcome(const store_claim *claim, cistern_status status, const char *text);
-
-/* What lies in a key's directory: the numbers that have each kind of file, ascending. */
-#define STORE_SCAN_MAX 64 /* of one kind; more are a mess that a person should look at */
-typedef struct store_scan_list {
-    uint64_t number[STORE_SCAN_MAX];
-    size_t count;
-} store_scan_list;
-typedef struct store_scan {
-    store_scan_list claims, datas, journals;
-    uint64_t highest; /* number in use; 0: none */
-} store_scan;
-cistern_status store_scan_read(const store *s, const base_digest *key, store_scan *out,
-                               cistern_error *err) CISTERN_MUST_CHECK;
-bool store_scan_has(const store_scan_list *list, uint64_t number);
 
 #endif

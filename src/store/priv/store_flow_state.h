@@ -44,38 +44,27 @@ typedef struct store_flow {
 } store_flow;
 
 /** The first failure stays and stops everyone; lock not held. */
-void store_flow_fail(store_flow *f, cistern_status status, const cistern_error *why);
+void store_flow_state_fail(store_flow *f, cistern_status status, const cistern_error *why);
 
-/* Hashing behind `low`. */
-typedef struct store_follower {
-    store_flow *flow;
-    base_thread thread;
-    bool started;
-    base_sha256 *hash;
-    base_digest whole; /* of the one that hashes everything */
-    bool by_chunk;
-    base_digest *chunk; /* of the one that hashes chunks; grows */
-    size_t chunks, capacity;
-} store_follower;
-cistern_status store_follow_start(store_follower *out, store_flow *f, bool by_chunk,
-                                  cistern_error *err) CISTERN_MUST_CHECK;
-void store_follow_join(store_follower *follower); /* NULL-like if never started */
-void store_follow_clear(store_follower *follower);
-
-/* Syncing. */
-typedef struct store_syncer {
-    store_flow *flow;
-    base_thread thread;
-    bool started;
-} store_syncer;
-cistern_status store_syncer_start(store_syncer *out, store_flow *f, cistern_error *err) CISTERN_MUST_CHECK;
-void store_syncer_join(store_syncer *syncer);
+/** Cut what is missing into pieces. */
+cistern_status store_flow_state_cut(store_flow *f, cistern_error *err) CISTERN_MUST_CHECK;
+/** The next one to be fetched, or NULL. */
+store_piece *store_flow_state_take(store_flow *f);
+/** n bytes of a piece are written: say so, and journal it now and then. */
+cistern_status store_flow_state_advance(store_flow *f, store_piece *p, size_t n,
+                                        cistern_error *err) CISTERN_MUST_CHECK;
+/** Everything before the first gap is there: tell those who follow; lock held. */
+void store_flow_state_raise(store_flow *f);
+/** What was written since the last record of each piece; lock held. */
+void store_flow_state_journal(store_flow *f);
+/** Wake everyone; lock held. */
+void store_flow_state_wake(store_flow *f);
 
 /** A follower or the syncer is about to start; has ended. */
-void store_flow_joined(store_flow *f);
-void store_flow_left(store_flow *f);
+void store_flow_state_join(store_flow *f);
+void store_flow_state_leave(store_flow *f);
 
 /** Monotonic deadline for pthread_cond_timedwait on the flow's conditions. */
-struct timespec store_flow_deadline(unsigned ms);
+struct timespec store_flow_state_deadline(unsigned ms);
 
 #endif

@@ -10,7 +10,7 @@
 #define STORE_IDENTITY_H
 
 #include "base_file.h"
-#include "store_private.h"
+#include "store_object.h"
 
 /** Whether two states are of one unchanged inode (links, owner and mode aside, which ctime covers). */
 bool store_identity_equal(const base_identity *a, const base_identity *b);
