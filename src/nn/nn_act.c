@@ -1,3 +1,4 @@
+/* Activations between layers: blocks of channels with a frame of zeros around each plane; see priv/nn_act.h. */
 #include "priv/nn_act.h"
 
 #include <string.h>

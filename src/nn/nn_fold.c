@@ -1,3 +1,4 @@
+/* Batch norm and bias as one scale and one shift for each output channel; see priv/nn_fold.h. */
 #include "priv/nn_fold.h"
 
 #include <math.h>

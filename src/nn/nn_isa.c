@@ -1,3 +1,4 @@
+/* Which instruction sets this CPU has, and their names; see nn_isa.h. */
 #include "nn_isa.h"
 
 #include <string.h>

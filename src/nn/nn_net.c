@@ -1,3 +1,4 @@
+/* Binding tensors to the layers of a VGG: names, shapes, places in the files; see nn_net.h. */
 #include "nn_net.h"
 
 #include <assert.h>

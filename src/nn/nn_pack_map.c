@@ -1,3 +1,4 @@
+/* Where each layer lies in the packed weights; see priv/nn_pack_map.h. */
 #include "priv/nn_pack_map.h"
 
 #include "base_mem.h"

@@ -1,3 +1,4 @@
+/* Tensor elements of any dtype, alignment and stride, as numbers; see priv/nn_read.h. */
 #include "priv/nn_read.h"
 
 #include <string.h>

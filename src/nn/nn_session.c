@@ -1,3 +1,4 @@
+/* A session: every size decided at creation, then runs that allocate nothing; see nn_session.h. */
 #include "nn_session.h"
 
 #include <assert.h>

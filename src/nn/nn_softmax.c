@@ -1,3 +1,4 @@
+/* Softmax of logits in double precision; see nn_softmax.h. */
 #include "nn_softmax.h"
 
 #include <math.h>
