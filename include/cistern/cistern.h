@@ -8,6 +8,7 @@
 #include <cistern/image.h>
 #include <cistern/model.h>
 #include <cistern/options.h>
+#include <cistern/published.h>
 #include <cistern/pull.h>
 #include <cistern/session.h>
 #include <cistern/store.h>

@@ -50,14 +50,14 @@ cistern_status api_declared_facts(const cistern_pull_options *options, model_fac
 cistern_status api_complete_facts(const cistern *c, const model_index *index, model_facts *facts, int level,
                                   cistern_error *err)
 {
-    model_vgg_match match;
+    model_vgg_match match = {0};
     cistern_error why = CISTERN_ERROR_INIT;
     const char *wanted = facts->architecture_source <= MODEL_FACT_CONFIG ? facts->architecture : NULL;
     cistern_status st = model_vgg_match_index(index, wanted, &match, &why);
+    bool head = match.has_head && facts->head != MODEL_HEAD_NONE; /* it may be known to be of no use */
     if (st == CISTERN_OK)
-        return model_facts_complete(facts, match.vgg->name,
-                                    match.has_head ? model_index_head(index) : MODEL_HEAD_NONE,
-                                    (uint32_t)match.classes, model_index_family(index), err);
+        return model_facts_complete(facts, match.vgg->name, head ? model_index_head(index) : MODEL_HEAD_NONE,
+                                    head ? (uint32_t)match.classes : 0, model_index_family(index), err);
     if (st != CISTERN_UNREADABLE || facts->architecture_source == MODEL_FACT_FLAG) {
         if (err)
             *err = why;

@@ -1,5 +1,6 @@
 /* Telling what a pull or an add did: see cli_bring.h. */
 #include "cli_bring.h"
+#include "cli_show.h"
 #include "term_units.h"
 #include <stdio.h>
 #include <string.h>
@@ -92,6 +93,18 @@ static void note_facts(cli *c, const cistern_version *v)
              (unsigned)facts.input_height, (unsigned)facts.input_width, labels, preprocessing);
 }
 
+/* What is known of bytes that many people have. */
+static void note_published(cli *c, const cistern_version *v)
+{
+    cistern_published p = {.size = sizeof p};
+    char accuracy[64] = "";
+    if (!cistern_version_published(v, &p))
+        return;
+    bool known = cli_show_accuracy(&p, accuracy, sizeof accuracy);
+    cli_note(c, "  %s %s %s%s%s, licence %s", p.publisher, p.model, p.weights, known ? ", accuracy " : "",
+             accuracy, p.licence);
+}
+
 static void put_json(cli *c, const cistern_version *v, const cistern_pull_result *result)
 {
     term_json j;
@@ -116,6 +129,8 @@ void cli_bring_report(cli *c, const char *done, const cistern_version *version,
     note_outcome(c, done, version, result, elapsed_ms);
     if (result->outcome == CISTERN_PULL_FETCHED || result->outcome == CISTERN_PULL_RECORDED)
         note_facts(c, version);
+    if (result->outcome == CISTERN_PULL_FETCHED || result->outcome == CISTERN_PULL_RECORDED)
+        note_published(c, version);
     if (c->json) {
         put_json(c, version, result);
     } else {

@@ -58,6 +58,33 @@ static void put_files(term_json *j, const cistern_version *v)
     term_json_end(j);
 }
 
+bool cli_show_accuracy(const cistern_published *p, char *out, size_t size)
+{
+    if (!p->accuracy_top_1)
+        return false;
+    snprintf(out, size, "%.3f %% top 1, %.3f %% top 5", p->accuracy_top_1 / 1e3, p->accuracy_top_5 / 1e3);
+    return true;
+}
+
+/* Only what is in the table has this member. */
+static void put_published(term_json *j, const cistern_version *v)
+{
+    cistern_published p = {.size = sizeof p};
+    if (!cistern_version_published(v, &p))
+        return;
+    term_json_object(j, "published");
+    term_json_text(j, "publisher", p.publisher);
+    term_json_text(j, "model", p.model);
+    term_json_text(j, "weights", p.weights);
+    term_json_text(j, "url", p.url);
+    term_json_text(j, "licence", p.licence);
+    if (p.accuracy_top_1) {
+        term_json_double(j, "accuracy_top_1", p.accuracy_top_1 / 1e3);
+        term_json_double(j, "accuracy_top_5", p.accuracy_top_5 / 1e3);
+    }
+    term_json_end(j);
+}
+
 void cli_show_json(term_json *j, const cistern_version *v)
 {
     term_json_text(j, "reference", cistern_version_reference(v));
@@ -74,5 +101,6 @@ void cli_show_json(term_json *j, const cistern_version *v)
     term_json_text_or_null(j, "when", cistern_version_when(v));
     term_json_text_or_null(j, "who", cistern_version_who(v));
     put_facts(j, v);
+    put_published(j, v);
     put_files(j, v);
 }

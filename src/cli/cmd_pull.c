@@ -22,6 +22,7 @@ static const cli_option options[] = {
 };
 
 static const char *const examples[] = {
+    "cistern pull torchvision:vgg16",
     "cistern pull https://download.pytorch.org/models/vgg16-397923af.pth --as vgg16",
     "cistern pull vgg16 --update           # ask its origin; a change becomes the next version",
     "cistern pull ./model.pth --as mine:2025-03 --labels names.txt --arch vgg11_bn",
@@ -80,14 +81,16 @@ const cli_verb cmd_pull = {
     .name = "pull",
     .arguments = "ORIGIN-OR-REF",
     .summary = "bring a model into the store unless it is there",
-    .about = "Bring a model into the store unless it is there. ORIGIN is an address (https://…, http://…, "
-             "file:…) or a path.\n"
-             "What is here already is not asked for again: no request is made. REF is a model in the store; "
-             "with --update\n"
-             "the origin that it came from is asked.\n\n"
-             "The last line on standard output is the full reference, NAME:VERSION@sha256:DIGEST. An "
-             "interrupted pull keeps\n"
-             "what it has fetched; the same command goes on from there.",
+    .about =
+        "Bring a model into the store unless it is there. ORIGIN is an address (https://…, http://…, "
+        "file:…), "
+        "a path,\n"
+        "or the name of published weights (torchvision:vgg16). What is here already is not asked for again: "
+        "no request\n"
+        "is made. REF is a model in the store; with --update the origin that it came from is asked.\n\n"
+        "The last line on standard output is the full reference, NAME:VERSION@sha256:DIGEST. An "
+        "interrupted pull keeps\n"
+        "what it has fetched; the same command goes on from there.",
     .options = options,
     .examples = examples,
     .least = 1,

@@ -54,6 +54,19 @@ static void put_facts(term_table *t, const cistern_version *v)
     put_pair(t, "labels", f.label_set && f.label_set[0] ? f.label_set : "none", f.labels_source);
 }
 
+static void put_published(term_table *t, const cistern_version *v)
+{
+    cistern_published p = {.size = sizeof p};
+    char text[160];
+    if (!cistern_version_published(v, &p))
+        return;
+    snprintf(text, sizeof text, "%.32s %.64s, %.32s", p.publisher, p.model, p.weights);
+    put_pair(t, "published as", text, NULL);
+    if (cli_show_accuracy(&p, text, sizeof text))
+        put_pair(t, "accuracy", text, "ImageNet-1k, its publisher");
+    put_pair(t, "licence", p.licence, NULL);
+}
+
 static void put_files(term_table *t, const cistern_version *v)
 {
     cistern_file file = {.size = sizeof file};
@@ -84,6 +97,7 @@ static cistern_status put_text(cli *c, const cistern_version *v, cistern_error *
     put_pair(t, "origin", cistern_version_origin(v), NULL);
     put_pair(t, "recorded", when, NULL);
     put_facts(t, v);
+    put_published(t, v);
     put_files(t, v);
     if (!cistern_version_is_here(v))
         put_pair(t, "here", "no: its bytes are damaged or gone; see: cistern verify", NULL);

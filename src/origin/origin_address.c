@@ -15,6 +15,7 @@
 #include "base_buf.h"
 #include "base_disk.h"
 #include "base_mem.h"
+#include "model_published.h"
 #include "net_file.h"
 #include "net_http.h"
 #include "net_url.h"
@@ -30,6 +31,7 @@ struct origin_address {
     char file_name[NET_NAME_MAX];
     char prefix[ORIGIN_PREFIX_HEX + 1]; /* "": none */
     bool has_query;
+    const model_published *published; /* the row of the table with this address, or NULL */
 };
 
 typedef struct scheme {
@@ -37,9 +39,9 @@ typedef struct scheme {
     bool supported;
 } scheme;
 
-static const scheme schemes[] = {{"http:", true},   {"https:", true},       {"file:", true}, {"hf:", false},
-                                 {"s3:", false},    {"gs:", false},         {"az:", false},  {"oci:", false},
-                                 {"keras:", false}, {"torchvision:", false}};
+static const scheme schemes[] = {{"http:", true},  {"https:", true},      {"file:", true}, {"hf:", false},
+                                 {"s3:", false},   {"gs:", false},        {"az:", false},  {"oci:", false},
+                                 {"keras:", true}, {"torchvision:", true}};
 
 static bool begins(const char *text, const char *with)
 {
@@ -87,7 +89,29 @@ static cistern_status read_url(origin_address *address, const char *text, cister
     if (status == CISTERN_OK)
         status = net_url_segment(&url, &address->segment, err);
     net_url_clear(&url);
+    if (status == CISTERN_OK)
+        address->published = model_published_by_url(address->normalised);
     return status;
+}
+
+/* `torchvision:vgg16`, `keras:vgg16.notop`: a short way to write an address of the table. */
+static cistern_status read_published(origin_address *address, const char *text, cistern_error *err)
+{
+    char publisher[16], list[512];
+    size_t n = strcspn(text, ":");
+    snprintf(publisher, sizeof publisher, "%.*s", (int)n, text);
+    for (char *c = publisher; *c != '\0'; c++)
+        *c = (char)tolower((unsigned char)*c);
+    const model_published *row = model_published_find(publisher, text + n + 1);
+    if (row == NULL) {
+        model_published_list(publisher, list, sizeof list);
+        return base_fail(err, CISTERN_NOT_FOUND, "%s publishes no '%s' that is known; there is: %s",
+                         publisher, text + n + 1, list);
+    }
+    if (!model_published_readable(row))
+        return base_fail(err, CISTERN_UNREADABLE,
+                         "%s is %s, an HDF5 file (.h5), which this version does not read", text, row->url);
+    return read_url(address, row->url, err);
 }
 
 /* --- files --------------------------------------------------------------------------------------------------- */
@@ -181,7 +205,9 @@ static cistern_status read_text(origin_address *address, const char *text, ciste
             known->name);
     if (begins(text, "file:"))
         return read_file_address(address, text + strlen("file:"), err);
-    return read_url(address, text, err);
+    if (begins(text, "http"))
+        return read_url(address, text, err);
+    return read_published(address, text, err);
 }
 
 static cistern_status make(const char *text,
@@ -254,8 +280,15 @@ const char *origin_address_prefix(const origin_address *address)
     return address->prefix[0] != '\0' ? address->prefix : NULL;
 }
 
+const model_published *origin_address_published(const origin_address *address)
+{
+    return address->published;
+}
+
 cistern_status origin_address_default_name(const origin_address *address, char **out, cistern_error *err)
 {
+    if (address->published != NULL && address->published->name != NULL)
+        return base_strdup(address->published->name, out, err);
     return origin_name_default(address->segment, origin_address_shown(address), out, err);
 }
 

@@ -1,6 +1,7 @@
 /* What a user types as an origin, understood: an address outside any store.
  *
- * http(s) URLs, `file:` addresses and plain paths. `file://host/path` forms are URLs (percent-decoded; the
+ * http(s) URLs, `file:` addresses, plain paths, and `torchvision:MODEL` and `keras:MODEL`, which stand for an address
+ * of the table of published weights. `file://host/path` forms are URLs (percent-decoded; the
  * host must be empty or localhost); `file:PATH` and plain paths are taken byte for byte. The addresses of
  * hubs and buckets are recognised and refused by name. It makes no request; a file's directory is looked up
  * (its links are resolved), the file itself is not.
@@ -10,6 +11,7 @@
 
 #include <stdbool.h>
 #include "base_error.h"
+#include "model_published.h"
 #include "net_client.h"
 #include "net_source.h"
 
@@ -27,9 +29,9 @@ bool origin_address_is(const char *text);
  * Understand an address.
  * @param text  as typed; a text without a scheme is a path.
  * @param out   freed with origin_address_free.
- * @retval USAGE      no such address; torchvision: keras: hf: s3: gs: az: oci: "not supported by this
- * version".
- * @retval NOT_FOUND  a file's directory does not exist. @retval DENIED  it may not be looked up. @retval
+ * @retval USAGE      no such address; hf: s3: gs: az: oci: "not supported by this version".
+ * @retval UNREADABLE a published file of a kind that this version does not read.
+ * @retval NOT_FOUND  a file's directory does not exist; nothing of that name is published (what is, is listed). @retval DENIED  it may not be looked up. @retval
  * NO_MEMORY
  */
 cistern_status origin_address_parse(const char *text, origin_address **out,
@@ -49,6 +51,8 @@ const char *origin_address_shown(const origin_address *address);
 const char *origin_address_path(const origin_address *address);
 /** The last segment as a file name; "" if it has none (`https://host/`). */
 const char *origin_address_file_name(const origin_address *address);
+/** The row of the table of published weights with this address, or NULL. */
+const model_published *origin_address_published(const origin_address *address);
 /** 8 lower-case digits of `-<8 hex>.pth` or `.pt` at the end of the path: the digest must begin so. Or NULL.
  */
 const char *origin_address_prefix(const origin_address *address);

@@ -145,19 +145,22 @@ static cistern_status win_claim(tiers_fetched *f, store *s, const base_run *run,
     return st;
 }
 
-static cistern_status check_name_digest(tiers_fetched *f, const store_fetch_got *got, cistern_error *err)
+/* What an address promises of its file's SHA-256: the digits in its name, or all that the table of published files has. */
+static cistern_status check_promised_digest(tiers_fetched *f, const base_digest *sha256, cistern_error *err)
 {
-    const char *prefix = origin_address_prefix(f->address);
+    const model_published *row = origin_address_published(f->address);
+    const char *promised = row && row->sha256 ? row->sha256 : origin_address_prefix(f->address);
     char hex[BASE_SHA256_HEX];
-    base_digest_hex(&got->file.sha256, hex);
-    if (!prefix || f->request.ignore_name_digest || f->has_expected ||
-        strncmp(hex, prefix, strlen(prefix)) == 0)
+    base_digest_hex(sha256, hex);
+    if (!promised || f->request.ignore_name_digest || f->has_expected ||
+        strncmp(hex, promised, strlen(promised)) == 0)
         return CISTERN_OK;
     return base_fail(err, CISTERN_DAMAGED,
-                     "%s: its name promises a SHA-256 that begins with %s, but it is %s; nothing was stored; "
-                     "if the name is "
+                     "%s: %s a SHA-256 that begins with %s, but it is %s; nothing was stored; if that is "
                      "no promise: --ignore-name-digest",
-                     origin_address_shown(f->address), prefix, hex);
+                     origin_address_shown(f->address),
+                     row && row->sha256 ? "the table of published files has" : "its name promises", promised,
+                     hex);
 }
 
 /* The claim is won: bring the bytes in. */
@@ -188,7 +191,7 @@ static cistern_status copy_file(tiers_fetched *f, store_fetch *claim, const base
     f->resumed += got.resumed;
     if (origin_address_kind(f->address) == ORIGIN_HTTP)
         tiers_add_received(f->chain, got.transferred);
-    st = check_name_digest(f, &got, err);
+    st = check_promised_digest(f, &got.file.sha256, err);
     if (st != CISTERN_OK)
         store_fetch_drop(claim);
     return st;
@@ -409,6 +412,26 @@ static cistern_status fetch_new(tiers *t, const tiers_request *r, tiers_fetched 
     return CISTERN_OK;
 }
 
+/* What the table of published files knows of the bytes, if it knows them. */
+static cistern_status merge_published(tiers_fetched *f, cistern_error *err)
+{
+    const model_published *row = NULL;
+    model_facts known;
+    char hex[BASE_SHA256_HEX];
+    cistern_status st;
+    if (f->has_version || f->file_count != 1)
+        return CISTERN_OK;
+    base_digest_hex(&f->files[0].file.sha256, hex);
+    row = model_published_by_digest(hex, f->files[0].file.size);
+    if (!row)
+        return CISTERN_OK;
+    st = model_published_facts(row, &known, err);
+    if (st == CISTERN_OK)
+        st = model_facts_merge(&f->facts, &known, err);
+    model_facts_clear(&known);
+    return st;
+}
+
 cistern_status tiers_fetch(tiers *t, const tiers_request *request, const base_run *run, tiers_fetched **out,
                            cistern_error *err)
 {
@@ -422,6 +445,8 @@ cistern_status tiers_fetch(tiers *t, const tiers_request *request, const base_ru
         st = fetch_origin(f, run, err);
     else
         st = fetch_paths(f, run, err);
+    if (st == CISTERN_OK)
+        st = merge_published(f, err);
     if (st != CISTERN_OK) {
         tiers_fetch_end(f, st, err);
         return st;

@@ -217,8 +217,8 @@ static void what_is_no_file_of_this_machine(void **state)
 
 static void hubs_and_buckets_are_refused_by_name(void **state)
 {
-    static const char *const texts[] = {"torchvision:vgg16", "keras:vgg16", "hf:a/b",      "s3://b/k",
-                                        "gs://b/k",          "az://a/c/k",  "oci://r/m:1", "HF:a/b"};
+    static const char *const texts[] = {"hf:a/b",     "s3://b/k",    "gs://b/k",
+                                        "az://a/c/k", "oci://r/m:1", "HF:a/b"};
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         origin_address *a = NULL;
@@ -230,6 +230,44 @@ static void hubs_and_buckets_are_refused_by_name(void **state)
     origin_address *a = NULL;
     cistern_error err = CISTERN_ERROR_INIT;
     assert_says(origin_address_parse("ftp://h/x", &a, &err), CISTERN_USAGE, &err, "ftp");
+}
+
+static void published_names_stand_for_their_addresses(void **state)
+{
+    origin_address *a = NULL;
+    cistern_error err = CISTERN_ERROR_INIT;
+    char *name = NULL;
+    (void)state;
+    assert_ok(origin_address_parse("torchvision:vgg16", &a, &err), &err);
+    assert_string_equal(origin_address_normalised(a),
+                        "https://download.pytorch.org/models/vgg16-397923af.pth");
+    assert_string_equal(origin_address_prefix(a), "397923af");
+    assert_string_equal(origin_address_published(a)->model, "vgg16");
+    assert_ok(origin_address_default_name(a, &name, &err), &err);
+    assert_string_equal(name, "vgg16");
+    free(name);
+    origin_address_free(a);
+    assert_ok(origin_address_parse("Torchvision:vgg16.IMAGENET1K_FEATURES", &a, &err), &err);
+    assert_string_equal(origin_address_prefix(a), "88682ab5");
+    assert_ok(origin_address_default_name(a, &name, &err), &err);
+    assert_string_equal(name,
+                        "vgg16_features-amdegroot"); /* not the name of the model that has a classifier */
+    free(name);
+    origin_address_free(a);
+    assert_ok(origin_address_parse("https://DOWNLOAD.pytorch.org/models/vgg19-dcbb9e9d.pth#x", &a, &err),
+              &err);
+    assert_string_equal(origin_address_published(a)->model, "vgg19"); /* the address itself says the same */
+    origin_address_free(a);
+    assert_ok(origin_address_parse("https://download.pytorch.org/models/resnet18-f37072fd.pth", &a, &err),
+              &err);
+    assert_null(origin_address_published(a));
+    origin_address_free(a);
+    a = NULL;
+    assert_says(origin_address_parse("torchvision:resnet50", &a, &err), CISTERN_NOT_FOUND, &err,
+                "vgg11, vgg11_bn, vgg13");
+    assert_says(origin_address_parse("keras:vgg11", &a, &err), CISTERN_NOT_FOUND, &err, "vgg19.notop");
+    assert_says(origin_address_parse("keras:vgg16", &a, &err), CISTERN_UNREADABLE, &err, ".h5");
+    assert_null(a);
 }
 
 static void addresses_and_references_are_told_apart(void **state)
@@ -318,6 +356,7 @@ int main(void)
         cmocka_unit_test(a_path_may_look_like_anything),
         cmocka_unit_test(what_is_no_file_of_this_machine),
         cmocka_unit_test(hubs_and_buckets_are_refused_by_name),
+        cmocka_unit_test(published_names_stand_for_their_addresses),
         cmocka_unit_test(addresses_and_references_are_told_apart),
         cmocka_unit_test(the_config_lies_beside),
         cmocka_unit_test(sources_of_both_kinds),

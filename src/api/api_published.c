@@ -1,0 +1,32 @@
+/* The table of published weights, for the public. */
+#include "priv/api_types.h"
+
+#include "model_published.h"
+
+static int tell(const model_published *row, cistern_published *out)
+{
+    if (!row)
+        return 0;
+    out->size = sizeof *out;
+    out->publisher = row->publisher;
+    out->model = row->model;
+    out->weights = row->weights;
+    out->architecture = row->architecture;
+    out->url = row->url;
+    out->licence = row->licence;
+    out->has_head = row->head;
+    out->accuracy_top_1 = row->top1;
+    out->accuracy_top_5 = row->top5;
+    return 1;
+}
+
+int cistern_published_peek(size_t i, cistern_published *out)
+{
+    return tell(model_published_peek(i), out);
+}
+
+int cistern_version_published(const cistern_version *v, cistern_published *out)
+{
+    return v->v.file_count == 1 &&
+           tell(model_published_by_digest(v->v.files[0].sha256, v->v.files[0].size), out);
+}
