@@ -2,7 +2,6 @@
 """./demo with the program under test: it works, says what it promises, and can be repeated in a store that is kept."""
 import re
 import subprocess
-import unittest
 
 import cli_support
 

@@ -6,7 +6,6 @@ import pwd
 import shutil
 import subprocess
 import sys
-import unittest
 
 import cli_support
 from cli_support import MODEL, big_file

@@ -3,13 +3,10 @@
 import hashlib
 import json
 import os
-import pathlib
-import re
 import shutil
 import signal
 import subprocess
 import time
-import unittest
 
 import cli_support
 from cli_support import MODEL, PATIENCE, REFERENCE, big_file, wait_until

@@ -2,7 +2,6 @@
 """What a terminal gets and what a pipe gets: progress, colours, hostile text."""
 import fcntl
 import os
-import pathlib
 import pty
 import re
 import select
@@ -12,7 +11,6 @@ import struct
 import subprocess
 import termios
 import time
-import unittest
 
 import cli_support
 from cli_support import MODEL, PATIENCE, big_file

@@ -6,7 +6,6 @@ import os
 import pathlib
 import shutil
 import subprocess
-import unittest
 
 import cli_support
 from cli_support import MODEL, REFERENCE, small_vgg11
