@@ -39,7 +39,7 @@ CISTERN_API int cistern_version_file(const cistern_version *v, size_t i,
 typedef struct cistern_facts {
     size_t size;
     const char *architecture, *architecture_source; /* "vgg16"; "unknown" when it is no VGG */
-    const char *preset, *preprocess_source;         /* "torchvision", "config" */
+    const char *preset, *preprocess_source;         /* "torchvision", "keras", "config" */
     uint32_t input_height, input_width;             /* pixels */
     uint32_t resize_short;                          /* pixels; 0: none */
     const char *interpolation;                      /* "bilinear" */
@@ -47,6 +47,12 @@ typedef struct cistern_facts {
     uint32_t classes;                      /* 0: not known */
     const char *label_set, *labels_source; /* "imagenet-1k", "config", "file" */
     const char *kind;                      /* "PyTorch zip", "PyTorch legacy stream", "safetensors" */
+    const char *resize;                    /* "short": the short side to resize_short; "squash": to a size */
+    uint32_t resize_height, resize_width;  /* pixels, of "squash"; 0: those of the input */
+    const char *sampling;                  /* "pillow" (antialiased), "legacy" (TensorFlow 1) */
+    const char *colour;                    /* "rgb", "bgr": the order of the channels, and of mean and std */
+    const char *scale;                     /* what a byte's 255 becomes before mean and std: "1", "255" */
+    const char *head;                      /* "none": features only; "logits", "probabilities", "unknown" */
 } cistern_facts;
 CISTERN_API void cistern_version_facts(const cistern_version *v, cistern_facts *out);
 /** Name of a class, or NULL where there are no labels. */

@@ -114,6 +114,13 @@ void cistern_version_facts(const cistern_version *v, cistern_facts *out)
     out->label_set = f->label_set;
     out->labels_source = model_fact_source_text(f->labels_source);
     out->kind = v->kind;
+    out->resize = model_resize_text(f->preprocess.resize);
+    out->resize_height = f->preprocess.resize_height;
+    out->resize_width = f->preprocess.resize_width;
+    out->sampling = model_sampling_text(f->preprocess.sampling);
+    out->colour = model_colour_text(f->preprocess.colour);
+    out->scale = model_scale_text(f->preprocess.scale);
+    out->head = model_head_text(f->head);
 }
 
 const char *cistern_version_label(const cistern_version *v, uint32_t class_index)

@@ -14,7 +14,7 @@
          "NAME",                                                                                             \
          CLI_TEXT,                                                                                           \
          offsetof(type, preprocess),                                                                         \
-         "how its input is prepared: torchvision"},                                                          \
+         "how its input is prepared: torchvision, keras …"},                                                 \
         {"labels",                                                                                           \
          0,                                                                                                  \
          "FILE",                                                                                             \

@@ -34,10 +34,17 @@ static void put_facts(term_json *j, const cistern_version *v)
     term_json_text_or_null(j, "preprocess_source", f.preprocess_source);
     term_json_u64(j, "input_height", f.input_height);
     term_json_u64(j, "input_width", f.input_width);
+    term_json_text_or_null(j, "resize", f.resize);
     term_json_u64(j, "resize_short", f.resize_short);
+    term_json_u64(j, "resize_height", f.resize_height);
+    term_json_u64(j, "resize_width", f.resize_width);
     term_json_text_or_null(j, "interpolation", f.interpolation);
+    term_json_text_or_null(j, "sampling", f.sampling);
+    term_json_text_or_null(j, "colour", f.colour);
+    term_json_text_or_null(j, "scale", f.scale);
     put_three(j, "mean", f.mean);
     put_three(j, "std", f.std);
+    term_json_text_or_null(j, "head", f.head);
     term_json_u64(j, "classes", f.classes);
     term_json_text_or_null(j, "label_set", f.label_set);
     term_json_text_or_null(j, "labels_source", f.labels_source);

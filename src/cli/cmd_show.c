@@ -29,26 +29,43 @@ static void put_pair(term_table *t, const char *key, const char *value, const ch
         term_table_put(t, value);
 }
 
+/* How a picture is brought to the network's size. */
+static void input_text(const cistern_facts *f, char *out, size_t size)
+{
+    const char *old = strcmp(f->sampling, "legacy") == 0 ? ", not antialiased" : "";
+    unsigned height = f->input_height, width = f->input_width;
+    unsigned to_height = f->resize_height ? f->resize_height : height,
+             to_width = f->resize_width ? f->resize_width : width;
+    if (strcmp(f->resize, "squash") == 0 && to_height == height && to_width == width)
+        snprintf(out, size, "%ux%u, squashed to it, %s%s", height, width, f->interpolation, old);
+    else if (strcmp(f->resize, "squash") == 0)
+        snprintf(out, size, "%ux%u, cut from the centre after squashing to %ux%u, %s%s", height, width,
+                 to_height, to_width, f->interpolation, old);
+    else if (f->resize_short)
+        snprintf(out, size, "%ux%u, cut from the centre after resizing the short side to %u, %s%s", height,
+                 width, (unsigned)f->resize_short, f->interpolation, old);
+    else
+        snprintf(out, size, "%ux%u, cut from the centre", height, width);
+}
+
 static void put_facts(term_table *t, const cistern_version *v)
 {
-    char text[128], number[32] = "not known";
+    char text[160], number[32] = "not known";
     cistern_facts f = {.size = sizeof f};
     cistern_version_facts(v, &f);
     put_pair(t, "kind", f.kind, NULL);
     put_pair(t, "architecture", f.architecture, f.architecture_source);
-    if (f.resize_short)
-        snprintf(text, sizeof text, "%ux%u, cut from the centre after resizing the short side to %u, %.16s",
-                 (unsigned)f.input_height, (unsigned)f.input_width, (unsigned)f.resize_short,
-                 f.interpolation ? f.interpolation : "");
-    else
-        snprintf(text, sizeof text, "%ux%u, cut from the centre", (unsigned)f.input_height,
-                 (unsigned)f.input_width);
     put_pair(t, "preprocessing", f.preset, f.preprocess_source);
+    input_text(&f, text, sizeof text);
     put_pair(t, "input", text, NULL);
-    snprintf(text, sizeof text, "mean %g %g %g, std %g %g %g", (double)f.mean[0], (double)f.mean[1],
-             (double)f.mean[2], (double)f.std[0], (double)f.std[1], (double)f.std[2]);
+    snprintf(text, sizeof text, "%s from 0 to %s, mean %g %g %g, std %g %g %g",
+             strcmp(f.colour, "bgr") == 0 ? "blue, green, red" : "red, green, blue", f.scale,
+             (double)f.mean[0], (double)f.mean[1], (double)f.mean[2], (double)f.std[0], (double)f.std[1],
+             (double)f.std[2]);
     put_pair(t, "normalised", text, NULL);
-    if (f.classes)
+    if (strcmp(f.head, "none") == 0)
+        snprintf(number, sizeof number, "none: features only");
+    else if (f.classes)
         snprintf(number, sizeof number, "%u", (unsigned)f.classes);
     put_pair(t, "classes", number, NULL);
     put_pair(t, "labels", f.label_set && f.label_set[0] ? f.label_set : "none", f.labels_source);

@@ -187,7 +187,7 @@ static cistern_status check_side(uint64_t side, const char *which, cistern_error
     return CISTERN_OK;
 }
 
-static cistern_status check_sides(const image *in, uint64_t width, uint64_t height, cistern_error *err)
+cistern_status image_resize_check(const image *in, uint64_t width, uint64_t height, cistern_error *err)
 {
     cistern_status status = check_side(in->width, "width", err);
     if (status == CISTERN_OK) {
@@ -206,7 +206,7 @@ cistern_status image_resize_window(const image *in, uint64_t width, uint64_t hei
                                    model_interpolation filter, const image_window *window, image *out,
                                    cistern_error *err)
 {
-    cistern_status status = check_sides(in, width, height, err);
+    cistern_status status = image_resize_check(in, width, height, err);
     if (status != CISTERN_OK) {
         return status;
     }

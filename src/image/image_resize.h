@@ -33,6 +33,13 @@ typedef struct image_window {
 cistern_status image_resize(const image *in, uint64_t width, uint64_t height, model_interpolation filter,
                             image *out, cistern_error *err) CISTERN_MUST_CHECK;
 
+/**
+ * Whether such a resize can be done at all.
+ * @retval UNREADABLE  a side, before or after, of 0 or above IMAGE_RESIZE_SIDE_MAX.
+ */
+cistern_status image_resize_check(const image *in, uint64_t width, uint64_t height,
+                                  cistern_error *err) CISTERN_MUST_CHECK;
+
 /** The same, but only `window` of the result is computed; it must lie inside width x height (asserted). */
 cistern_status image_resize_window(const image *in, uint64_t width, uint64_t height,
                                    model_interpolation filter, const image_window *window, image *out,

@@ -44,6 +44,20 @@ static double lanczos3(double x)
     return x >= -3.0 && x < 3.0 ? sinc(x) * sinc(x / 3.0) : 0.0;
 }
 
+static double box(double x)
+{
+    return x > -0.5 && x <= 0.5 ? 1.0 : 0.0;
+}
+
+static double hamming(double x)
+{
+    x = fabs(x);
+    if (x >= 1.0) {
+        return 0.0;
+    }
+    return sinc(x) * ((double)0.54f + (double)0.46f * cos(x * PI)); /* floats: Pillow's rounding */
+}
+
 typedef struct filter {
     double (*at)(double);
     double support; /* source pixels to either side at scale 1 */
@@ -58,6 +72,10 @@ static filter filter_of(model_interpolation kind)
         return (filter){cubic, 2.0};
     case MODEL_LANCZOS:
         return (filter){lanczos3, 3.0};
+    case MODEL_BOX:
+        return (filter){box, 0.5};
+    case MODEL_HAMMING:
+        return (filter){hamming, 1.0};
     case MODEL_NEAREST:
         break;
     }

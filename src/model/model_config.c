@@ -1,7 +1,7 @@
 /* Facts from a config.json in timm's schema (huggingface/pytorch-image-models: pretrained_cfg).
  *
- * What is not said there has timm's defaults: crop_pct 0.875, bicubic, ImageNet mean and deviation. The short side is
- * resized to floor(input / crop_pct), then the centre is cut: timm's eval transform for square inputs.
+ * What is not said there has timm's defaults: crop_pct 0.875, bicubic, ImageNet mean and deviation, crop_mode center: the
+ * short side is resized to floor(input / crop_pct), then the centre is cut. With crop_mode squash both sides are.
  */
 #include "model_facts.h"
 
@@ -48,13 +48,17 @@ static cistern_status config_size(const json_t *object, model_preprocess *p, cis
             return base_fail(err, CISTERN_USAGE, WHAT ": 'input_size' is not [3, height, width]");
         size[i] = json_integer_value(value);
     }
-    if (size[0] != 3 || size[1] != size[2] || size[1] < CONFIG_SIDE_LEAST || size[1] > CONFIG_SIDE_MOST)
+    bool fits = size[0] == 3 && (size[1] == size[2] || p->resize == MODEL_RESIZE_SQUASH);
+    for (int i = 1; i < 3; i++)
+        fits = fits && size[i] >= CONFIG_SIDE_LEAST && size[i] <= CONFIG_SIDE_MOST;
+    if (!fits)
         return base_fail(err, CISTERN_USAGE,
                          WHAT ": 'input_size' is [%lld, %lld, %lld]; [3, n, n] with n from %u to %u "
-                              "is read",
+                              "is read, and with crop_mode 'squash' also [3, height, width]",
                          (long long)size[0], (long long)size[1], (long long)size[2], CONFIG_SIDE_LEAST,
                          CONFIG_SIDE_MOST);
-    p->height = p->width = (uint32_t)size[1];
+    p->height = (uint32_t)size[1];
+    p->width = (uint32_t)size[2];
     return CISTERN_OK;
 }
 
@@ -66,15 +70,35 @@ static cistern_status config_crop(const json_t *object, model_preprocess *p, cis
         return base_fail(err, CISTERN_USAGE, WHAT ": 'crop_pct' is not a number");
     if (!(crop >= 0.1 && crop <= 1.0))
         return base_fail(err, CISTERN_USAGE, WHAT ": 'crop_pct' is %g, from 0.1 to 1 allowed", crop);
-    p->resize_short = (uint32_t)floor((double)p->height / crop);
+    if (p->resize == MODEL_RESIZE_SHORT) {
+        p->resize_short = (uint32_t)floor((double)p->height / crop);
+    } else {
+        p->resize_height = (uint32_t)floor((double)p->height / crop);
+        p->resize_width = (uint32_t)floor((double)p->width / crop);
+    }
+    return CISTERN_OK;
+}
+
+/* timm's third mode, "border", pads the picture with its mean colour before the crop. */
+static cistern_status config_mode(const json_t *object, model_preprocess *p, cistern_error *err)
+{
+    const json_t *value = config_get(object, "crop_mode");
+    const char *mode = value ? json_string_value(value) : "center";
+    if (!mode || (strcmp(mode, "center") != 0 && strcmp(mode, "squash") != 0))
+        return base_fail(err, CISTERN_USAGE, WHAT ": 'crop_mode' is '%s'; center and squash are read",
+                         mode ? mode : "?");
+    p->resize = strcmp(mode, "squash") == 0 ? MODEL_RESIZE_SQUASH : MODEL_RESIZE_SHORT;
     return CISTERN_OK;
 }
 
 static cistern_status config_preprocess(model_facts *facts, const json_t *object, cistern_error *err)
 {
-    model_preprocess p = {0, 0, 0, MODEL_BICUBIC, {0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}};
+    model_preprocess p = {
+        .interpolation = MODEL_BICUBIC, .mean = {0.485f, 0.456f, 0.406f}, .std = {0.229f, 0.224f, 0.225f}};
     const json_t *interpolation = config_get(object, "interpolation");
-    cistern_status st = config_size(object, &p, err);
+    cistern_status st = config_mode(object, &p, err);
+    if (st == CISTERN_OK)
+        st = config_size(object, &p, err);
     if (st == CISTERN_OK)
         st = config_crop(object, &p, err);
     if (st == CISTERN_OK)
@@ -85,7 +109,7 @@ static cistern_status config_preprocess(model_facts *facts, const json_t *object
         (!json_is_string(interpolation) ||
          !model_interpolation_parse(json_string_value(interpolation), &p.interpolation)))
         st = base_fail(err, CISTERN_USAGE,
-                       WHAT ": 'interpolation' is not nearest, bilinear, bicubic or lanczos");
+                       WHAT ": 'interpolation' is not nearest, bilinear, bicubic, lanczos, box or hamming");
     if (st != CISTERN_OK)
         return st;
     facts->preprocess = p;

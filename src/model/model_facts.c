@@ -6,37 +6,15 @@
  */
 #include "model_facts.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base_json.h"
 #include "base_mem.h"
 #include "model_vgg.h"
 
-#define PRESET_TORCHVISION "torchvision"
-#define LABELS_IMAGENET    1000
-#define LABELS_BACKGROUND  1001 /* TensorFlow's slim and what is converted from it: class 0 is "background" */
-
-static const model_preprocess torchvision_preprocess = {
-    /* torchvision.transforms of ImageNet classification: Resize(256), CenterCrop(224), ImageNet mean and deviation */
-    224, 224, 256, MODEL_BILINEAR, {0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f},
-};
-
-const char *model_interpolation_text(model_interpolation i)
-{
-    static const char *const text[] = {"nearest", "bilinear", "bicubic", "lanczos"};
-    return (unsigned)i < 4 ? text[i] : "?";
-}
-
-bool model_interpolation_parse(const char *text, model_interpolation *out)
-{
-    for (int i = 0; i < 4; i++) {
-        if (strcmp(text, model_interpolation_text((model_interpolation)i)) == 0) {
-            *out = (model_interpolation)i;
-            return true;
-        }
-    }
-    return false;
-}
+#define LABELS_IMAGENET   1000
+#define LABELS_BACKGROUND 1001 /* TensorFlow's slim and what is converted from it: class 0 is "background" */
 
 const char *model_fact_source_text(model_fact_source s)
 {
@@ -139,14 +117,26 @@ cistern_status model_facts_set_architecture(model_facts *facts, const char *name
     return CISTERN_OK;
 }
 
+static cistern_status unknown_preset(const char *name, cistern_error *err)
+{
+    char known[512] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < model_preset_count() && used < sizeof known; i++) {
+        snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", model_preset_name(i));
+        used += strlen(known + used);
+    }
+    return base_fail(err, CISTERN_USAGE, "preprocessing '%s' is not known: %s", name, known);
+}
+
 cistern_status model_facts_set_preset(model_facts *facts, const char *name, model_fact_source source,
                                       cistern_error *err)
 {
-    if (strcmp(name, PRESET_TORCHVISION) != 0)
-        return base_fail(err, CISTERN_USAGE, "preprocessing '%s' is not known: " PRESET_TORCHVISION, name);
+    model_preprocess how;
+    if (!model_preset_find(name, &how))
+        return unknown_preset(name, err);
     if (source > facts->preprocess_source)
         return CISTERN_OK;
-    facts->preprocess = torchvision_preprocess;
+    facts->preprocess = how;
     memset(facts->preset, 0, sizeof facts->preset);
     memcpy(facts->preset, name, strlen(name));
     facts->preprocess_source = source;
@@ -259,7 +249,7 @@ cistern_status model_facts_complete(model_facts *facts, const char *architecture
     if (facts->head == MODEL_HEAD_UNKNOWN)
         facts->head = head;
     if (st == CISTERN_OK && facts->preprocess_source == MODEL_FACT_NONE)
-        st = model_facts_set_preset(facts, PRESET_TORCHVISION, MODEL_FACT_FAMILY, err);
+        st = model_facts_set_preset(facts, model_preset_of_family(family), MODEL_FACT_FAMILY, err);
     if (st != CISTERN_OK)
         return st;
     if (facts->labels && classes != 0 && facts->classes != classes)
@@ -289,15 +279,6 @@ cistern_status model_facts_merge(model_facts *facts, const model_facts *from, ci
     return CISTERN_OK;
 }
 
-static bool preprocess_equal(const model_preprocess *p, const model_preprocess *q)
-{
-    bool same = p->height == q->height && p->width == q->width && p->resize_short == q->resize_short &&
-                p->interpolation == q->interpolation;
-    for (int c = 0; c < 3; c++)
-        same = same && p->mean[c] == q->mean[c] && p->std[c] == q->std[c];
-    return same;
-}
-
 static bool labels_equal(const model_facts *a, const model_facts *b)
 {
     if (a->classes != b->classes || !a->labels != !b->labels)
@@ -312,7 +293,7 @@ static bool labels_equal(const model_facts *a, const model_facts *b)
 bool model_facts_equal(const model_facts *a, const model_facts *b)
 {
     return strcmp(a->architecture, b->architecture) == 0 &&
-           preprocess_equal(&a->preprocess, &b->preprocess) && labels_equal(a, b);
+           model_preprocess_equal(&a->preprocess, &b->preprocess) && labels_equal(a, b);
 }
 
 bool model_facts_hold(const model_facts *facts, const model_facts *declared)
@@ -321,7 +302,7 @@ bool model_facts_hold(const model_facts *facts, const model_facts *declared)
         strcmp(facts->architecture, declared->architecture) != 0)
         return false;
     if (declared->preprocess_source <= MODEL_FACT_CONFIG &&
-        !preprocess_equal(&facts->preprocess, &declared->preprocess))
+        !model_preprocess_equal(&facts->preprocess, &declared->preprocess))
         return false;
     return declared->labels_source > MODEL_FACT_CONFIG || labels_equal(facts, declared);
 }

@@ -5,30 +5,10 @@
 #include <jansson.h>
 #include "base_buf.h"
 #include "model_index.h"
+#include "model_preprocess.h"
 
 #define MODEL_LABELS_MAX      65536
 #define MODEL_LABEL_BYTES_MAX 256
-
-typedef enum model_interpolation {
-    MODEL_NEAREST = 0,
-    MODEL_BILINEAR = 1,
-    MODEL_BICUBIC = 2,
-    MODEL_LANCZOS = 3,
-} model_interpolation;
-const char *model_interpolation_text(model_interpolation i);
-bool model_interpolation_parse(const char *text, model_interpolation *out);
-
-/**
- * From a decoded picture to the network's input: resize so that the short side is `resize_short` (Pillow,
- * antialiased; aspect kept), cut `height` x `width` from the centre (zero padded where the picture is smaller),
- * divide by 255, subtract mean, divide by std, per channel R, G, B; CHW.
- */
-typedef struct model_preprocess {
-    uint32_t height, width; /* pixels of the network's input */
-    uint32_t resize_short;  /* pixels; 0: no resize */
-    model_interpolation interpolation;
-    float mean[3], std[3];
-} model_preprocess;
 
 /** Where a fact came from; a lower number wins. */
 typedef enum model_fact_source {
@@ -45,7 +25,7 @@ typedef struct model_facts {
     char architecture[32]; /* "vgg11" … "vgg19_bn", "unknown", or "" (not known yet) */
     model_fact_source architecture_source;
     model_preprocess preprocess;
-    char preset[32]; /* "torchvision", "config", … */
+    char preset[MODEL_PRESET_MAX]; /* "torchvision", "config", … */
     model_fact_source preprocess_source;
     model_head head;    /* follows from the weights; MODEL_HEAD_NONE: features only, no classes */
     uint32_t classes;   /* 0: not known, or no head */
@@ -70,7 +50,7 @@ cistern_status model_facts_from_config(model_facts *facts, const void *bytes, si
 /** --arch */
 cistern_status model_facts_set_architecture(model_facts *facts, const char *name, model_fact_source source,
                                             cistern_error *err) CISTERN_MUST_CHECK;
-/** --preprocess NAME ("torchvision"). */
+/** --preprocess NAME, one of model_preset_name(). @retval USAGE  the message lists them. */
 cistern_status model_facts_set_preset(model_facts *facts, const char *name, model_fact_source source,
                                       cistern_error *err) CISTERN_MUST_CHECK;
 /** --labels: one label per line, or a JSON array of strings. */

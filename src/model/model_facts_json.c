@@ -30,11 +30,21 @@ static json_t *floats_to_json(const float v[3])
 static json_t *preprocess_to_json(const model_facts *facts)
 {
     const model_preprocess *p = &facts->preprocess;
-    return json_pack("{s:i,s:i,s:i,s:s,s:o,s:o,s:s,s:s}", "height", (int)p->height, "width", (int)p->width,
-                     "resize_short", (int)p->resize_short, "interpolation",
-                     model_interpolation_text(p->interpolation), "mean", floats_to_json(p->mean), "std",
-                     floats_to_json(p->std), "preset", facts->preset, "source",
-                     model_fact_source_text(facts->preprocess_source));
+    json_t *object = json_pack(
+        "{s:i,s:i,s:s,s:s,s:s,s:s,s:s,s:o,s:o,s:s,s:s}", "height", (int)p->height, "width", (int)p->width,
+        "resize", model_resize_text(p->resize), "interpolation", model_interpolation_text(p->interpolation),
+        "sampling", model_sampling_text(p->sampling), "colour", model_colour_text(p->colour), "scale",
+        model_scale_text(p->scale), "mean", floats_to_json(p->mean), "std", floats_to_json(p->std), "preset",
+        facts->preset, "source", model_fact_source_text(facts->preprocess_source));
+    if (!object)
+        return NULL;
+    if (p->resize == MODEL_RESIZE_SHORT) {
+        json_object_set_new(object, "resize_short", json_integer(p->resize_short));
+    } else {
+        json_object_set_new(object, "resize_height", json_integer(p->resize_height));
+        json_object_set_new(object, "resize_width", json_integer(p->resize_width));
+    }
+    return object;
 }
 
 static json_t *labels_to_json(const model_facts *facts)
@@ -127,19 +137,64 @@ static cistern_status text_from_json(const json_t *object, const char *key, char
     return CISTERN_OK;
 }
 
+/* One of a list of words. Manifests of before there was a choice lack the member: then the first. */
+#define WORD_FROM_JSON(name)                                                                                 \
+    static cistern_status name##_from_json(const json_t *object, model_##name *out, cistern_error *err)      \
+    {                                                                                                        \
+        const char *text;                                                                                    \
+        cistern_status st;                                                                                   \
+        if (!json_object_get(object, #name))                                                                 \
+            return CISTERN_OK;                                                                               \
+        st = base_json_string(object, #name, WHAT, &text, err);                                              \
+        if (st == CISTERN_OK && !model_##name##_parse(text, out))                                            \
+            st = base_fail(err, CISTERN_DAMAGED, WHAT ": " #name " '%s' is not known", text);                \
+        return st;                                                                                           \
+    }
+WORD_FROM_JSON(resize)
+WORD_FROM_JSON(sampling)
+WORD_FROM_JSON(colour)
+WORD_FROM_JSON(scale)
+
+static cistern_status words_from_json(const json_t *object, model_preprocess *p, cistern_error *err)
+{
+    const char *interpolation;
+    cistern_status st = base_json_string(object, "interpolation", WHAT, &interpolation, err);
+    if (st == CISTERN_OK && !model_interpolation_parse(interpolation, &p->interpolation))
+        st = base_fail(err, CISTERN_DAMAGED, WHAT ": interpolation '%s' is not known", interpolation);
+    if (st == CISTERN_OK)
+        st = resize_from_json(object, &p->resize, err);
+    if (st == CISTERN_OK)
+        st = sampling_from_json(object, &p->sampling, err);
+    if (st == CISTERN_OK)
+        st = colour_from_json(object, &p->colour, err);
+    if (st == CISTERN_OK)
+        st = scale_from_json(object, &p->scale, err);
+    if (st == CISTERN_OK && p->sampling == MODEL_SAMPLING_LEGACY && p->interpolation != MODEL_BILINEAR)
+        st = base_fail(err, CISTERN_DAMAGED, WHAT ": legacy sampling with interpolation '%s'",
+                       model_interpolation_text(p->interpolation));
+    return st;
+}
+
+static cistern_status sizes_from_json(const json_t *object, model_preprocess *p, cistern_error *err)
+{
+    cistern_status st = pixels_from_json(object, "height", 1, &p->height, err);
+    if (st == CISTERN_OK)
+        st = pixels_from_json(object, "width", 1, &p->width, err);
+    if (st == CISTERN_OK && p->resize == MODEL_RESIZE_SHORT)
+        return pixels_from_json(object, "resize_short", 0, &p->resize_short, err);
+    if (st == CISTERN_OK)
+        st = pixels_from_json(object, "resize_height", 0, &p->resize_height, err);
+    if (st == CISTERN_OK)
+        st = pixels_from_json(object, "resize_width", 0, &p->resize_width, err);
+    return st;
+}
+
 static cistern_status preprocess_from_json(model_facts *facts, const json_t *object, cistern_error *err)
 {
     model_preprocess p = {0};
-    const char *interpolation;
-    cistern_status st = pixels_from_json(object, "height", 1, &p.height, err);
+    cistern_status st = words_from_json(object, &p, err);
     if (st == CISTERN_OK)
-        st = pixels_from_json(object, "width", 1, &p.width, err);
-    if (st == CISTERN_OK)
-        st = pixels_from_json(object, "resize_short", 0, &p.resize_short, err);
-    if (st == CISTERN_OK)
-        st = base_json_string(object, "interpolation", WHAT, &interpolation, err);
-    if (st == CISTERN_OK && !model_interpolation_parse(interpolation, &p.interpolation))
-        st = base_fail(err, CISTERN_DAMAGED, WHAT ": interpolation '%s' is not known", interpolation);
+        st = sizes_from_json(object, &p, err);
     if (st == CISTERN_OK)
         st = floats_from_json(object, "mean", p.mean, err);
     if (st == CISTERN_OK)

@@ -7,11 +7,10 @@ import pathlib
 import pickle
 import signal
 import subprocess
-import unittest
 import zipfile
 
 import cli_support
-from cli_support import MODEL, big_file, safetensors, small_vgg11
+from cli_support import MODEL, small_vgg11
 
 
 class Usage(cli_support.Case):

@@ -15,12 +15,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void prepare(const image *picture)
 {
     static float out[3 * 33 * 40];
-    static const model_preprocess how = {
-        33, 40, 36, MODEL_BILINEAR, {0.5f, 0.5f, 0.5f}, {0.25f, 0.25f, 0.25f}};
-    cistern_error err = CISTERN_ERROR_INIT;
-    cistern_status status = image_preprocess(picture, &how, out, &err);
-    if (status != CISTERN_OK && status != CISTERN_UNREADABLE) {
-        abort();
+    static const model_preprocess how = {.height = 33,
+                                         .width = 40,
+                                         .resize_short = 36,
+                                         .interpolation = MODEL_BILINEAR,
+                                         .mean = {0.5f, 0.5f, 0.5f},
+                                         .std = {0.25f, 0.25f, 0.25f}};
+    for (int legacy = 0; legacy < 2; legacy++) {
+        model_preprocess it = how;
+        it.sampling = legacy ? MODEL_SAMPLING_LEGACY : MODEL_SAMPLING_PILLOW;
+        cistern_error err = CISTERN_ERROR_INIT;
+        cistern_status status = image_preprocess(picture, &it, out, &err);
+        if (status != CISTERN_OK && status != CISTERN_UNREADABLE) {
+            abort();
+        }
     }
 }
 

@@ -68,13 +68,14 @@ static inline void golden_assert_image(const image *picture, uint32_t width, uin
     golden_assert_digest(picture->rgb, (size_t)width * height * IMAGE_CHANNELS, hex, line);
 }
 
-/* Call fn with what follows `verb` on each of its lines; returns how many there were. */
-static inline unsigned golden_each(const char *verb, void (*fn)(const char *line))
+/* Call fn with what follows `verb` on each line of a file; returns how many there were. */
+static inline unsigned golden_each_of(const char *name, const char *verb, void (*fn)(const char *line))
 {
-    char line[GOLDEN_LINE_MAX];
+    char line[GOLDEN_LINE_MAX], path[1024];
     unsigned count = 0;
     size_t length = strlen(verb);
-    FILE *file = fopen(GOLDEN_DATA "goldens.txt", "r");
+    snprintf(path, sizeof path, GOLDEN_DATA "%s", name);
+    FILE *file = fopen(path, "r");
     assert_non_null(file);
     while (fgets(line, sizeof line, file) != NULL) {
         line[strcspn(line, "\n")] = 0;
@@ -85,6 +86,27 @@ static inline unsigned golden_each(const char *verb, void (*fn)(const char *line
     }
     fclose(file);
     return count;
+}
+
+static inline unsigned golden_each(const char *verb, void (*fn)(const char *line))
+{
+    return golden_each_of("goldens.txt", verb, fn);
+}
+
+/* A picture by the formula of tools/make_preset_goldens.py. */
+static inline image golden_computed(uint32_t width, uint32_t height)
+{
+    image picture = IMAGE_INIT;
+    assert_int_equal(image_rgb_new(width, height, &picture, NULL), CISTERN_OK);
+    for (uint32_t y = 0; y < height; y++) {
+        for (uint32_t x = 0; x < width; x++) {
+            for (uint32_t c = 0; c < IMAGE_CHANNELS; c++) {
+                picture.rgb[((size_t)y * width + x) * IMAGE_CHANNELS + c] =
+                    (uint8_t)(7 * x + 13 * y + 31 * c + x * y % 251);
+            }
+        }
+    }
+    return picture;
 }
 
 #endif

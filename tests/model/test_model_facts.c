@@ -34,6 +34,22 @@ static void a_config_in_timms_schema_is_read(void **state)
     model_facts_clear(&facts);
 }
 
+static void a_config_that_squashes_is_read(void **state)
+{
+    model_facts facts =
+        from_config("{\"mean\":[0,0,0],\"input_size\":[3,64,96],\"crop_mode\":\"squash\",\"crop_pct\":0.9,"
+                    "\"interpolation\":\"hamming\"}");
+    (void)state;
+    assert_int_equal(facts.preprocess.resize, MODEL_RESIZE_SQUASH);
+    assert_int_equal(facts.preprocess.height, 64);
+    assert_int_equal(facts.preprocess.width, 96);
+    assert_int_equal(facts.preprocess.resize_height, 71); /* floor(64 / 0.9) */
+    assert_int_equal(facts.preprocess.resize_width, 106);
+    assert_int_equal(facts.preprocess.resize_short, 0);
+    assert_int_equal(facts.preprocess.interpolation, MODEL_HAMMING);
+    model_facts_clear(&facts);
+}
+
 static void a_flat_config_is_read_and_other_json_is_none(void **state)
 {
     static const char *const none[] = {"",           "{}",     "[]",           "{\"model_type\":\"bert\"}",
@@ -64,6 +80,10 @@ static void a_wrong_field_is_named(void **state)
         {"{\"mean\":[0,0,0],\"input_size\":[3,32,64]}", "'input_size'"},
         {"{\"mean\":[0,0,0],\"input_size\":[3,1000000000000,1000000000000]}", "'input_size'"},
         {"{\"mean\":[0,0,0],\"crop_pct\":0}", "'crop_pct'"},
+        {"{\"mean\":[0,0,0],\"crop_mode\":\"border\"}",
+         "'crop_mode' is 'border'; center and squash are read"},
+        {"{\"mean\":[0,0,0],\"crop_mode\":1}", "'crop_mode'"},
+        {"{\"mean\":[0,0,0],\"crop_mode\":\"squash\",\"input_size\":[3,32,5000]}", "'input_size'"},
         {"{\"mean\":[0,0,0],\"crop_pct\":\"1\"}", "'crop_pct'"},
         {"{\"mean\":[0,0,0],\"interpolation\":\"random\"}", "'interpolation'"},
         {"{\"architecture\":7}", "'architecture'"},
@@ -104,6 +124,72 @@ static void a_flag_wins_over_a_config_whichever_comes_first(void **state)
         assert_string_equal(facts.architecture, "vgg11_bn");
         model_facts_clear(&facts);
     }
+}
+
+static void an_unknown_preset_is_refused_with_those_that_are_known(void **state)
+{
+    model_facts facts;
+    cistern_error err = CISTERN_ERROR_INIT;
+    (void)state;
+    model_facts_init(&facts);
+    assert_int_equal(model_facts_set_preset(&facts, "imagenet", MODEL_FACT_FLAG, &err), CISTERN_USAGE);
+    assert_string_equal(err.text,
+                        "preprocessing 'imagenet' is not known: torchvision, timm, keras, keras-bilinear, "
+                        "keras-bicubic, keras-lanczos, keras-box, keras-hamming, tf-slim, caffe");
+    assert_int_equal(facts.preprocess_source, MODEL_FACT_NONE);
+}
+
+static void the_family_decides_the_preset_unless_it_is_said(void **state)
+{
+    model_facts facts;
+    (void)state;
+    model_facts_init(&facts);
+    assert_int_equal(model_facts_complete(&facts, "vgg16", MODEL_HEAD_NONE, 0, MODEL_FAMILY_KERAS, NULL),
+                     CISTERN_OK);
+    assert_string_equal(facts.preset, "keras");
+    assert_int_equal(facts.preprocess_source, MODEL_FACT_FAMILY);
+    assert_int_equal(facts.head, MODEL_HEAD_NONE);
+    model_facts_clear(&facts);
+    assert_int_equal(model_facts_set_preset(&facts, "caffe", MODEL_FACT_FLAG, NULL), CISTERN_OK);
+    assert_int_equal(model_facts_complete(&facts, "vgg16", MODEL_HEAD_NONE, 0, MODEL_FAMILY_KERAS, NULL),
+                     CISTERN_OK);
+    assert_string_equal(facts.preset, "caffe");
+    model_facts_clear(&facts);
+}
+
+static void every_preset_is_stored_and_read_back(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < model_preset_count(); i++) {
+        model_facts facts, back;
+        json_t *object = NULL;
+        model_facts_init(&facts);
+        assert_int_equal(model_facts_set_preset(&facts, model_preset_name(i), MODEL_FACT_FLAG, NULL),
+                         CISTERN_OK);
+        assert_int_equal(model_facts_to_json(&facts, &object, NULL), CISTERN_OK);
+        assert_int_equal(model_facts_from_json(&back, object, NULL), CISTERN_OK);
+        assert_true(model_facts_hold(&back, &facts));
+        assert_string_equal(back.preset, model_preset_name(i));
+        json_decref(object);
+    }
+}
+
+/* Written when there was one way only: it is that way. */
+static void facts_without_the_choices_are_torchvisions_way(void **state)
+{
+    static const char text[] = "{\"preprocess\":{\"height\":224,\"width\":224,\"resize_short\":256,"
+                               "\"interpolation\":\"bilinear\",\"mean\":"
+                               "[\"0.485\",\"0.456\",\"0.406\"],\"std\":[\"0.229\",\"0.224\",\"0.225\"],"
+                               "\"preset\":\"torchvision\",\"source\":"
+                               "\"flag\"}}";
+    json_t *object = json_loads(text, 0, NULL);
+    model_preprocess how;
+    model_facts facts;
+    (void)state;
+    assert_int_equal(model_facts_from_json(&facts, object, NULL), CISTERN_OK);
+    assert_true(model_preset_find("torchvision", &how));
+    assert_true(model_preprocess_equal(&facts.preprocess, &how));
+    json_decref(object);
 }
 
 static void without_facts_it_is_torchvisions_preset_and_labels_only_for_1000_classes(void **state)
@@ -209,6 +295,38 @@ static void stored_facts_read_back_equal(void **state)
     }
 }
 
+/* A whole document with one wrong member, which is named. */
+static void a_wrong_way_to_prepare_is_named(void **state)
+{
+    static const char *const bad[][3] = {
+        {"interpolation", "\"bicubic\"", "legacy sampling with interpolation 'bicubic'"},
+        {"interpolation", "\"random\"", "interpolation 'random' is not known"},
+        {"resize", "\"long\"", "resize 'long' is not known"},
+        {"sampling", "\"new\"", "sampling 'new' is not known"},
+        {"colour", "\"gbr\"", "colour 'gbr' is not known"},
+        {"scale", "\"2\"", "scale '2' is not known"},
+        {"scale", "255", "'scale'"},
+        {"resize_short", "70000", "'resize_short' is 70000, from 0 to 65536 allowed"},
+        {"width", "0", "'width' is 0, from 1 to 65536 allowed"},
+        {"std", "[\"1\",\"1\"]", "'std' is not a list of three numbers"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        model_facts facts, back;
+        json_t *object = NULL;
+        cistern_error err = CISTERN_ERROR_INIT;
+        model_facts_init(&facts);
+        assert_int_equal(model_facts_set_preset(&facts, "tf-slim", MODEL_FACT_FLAG, NULL), CISTERN_OK);
+        assert_int_equal(model_facts_to_json(&facts, &object, NULL), CISTERN_OK);
+        json_object_set_new(json_object_get(object, "preprocess"), bad[i][0],
+                            json_loads(bad[i][1], JSON_DECODE_ANY, NULL));
+        assert_int_equal(model_facts_from_json(&back, object, &err), CISTERN_DAMAGED);
+        if (!strstr(err.text, bad[i][2]))
+            fail_msg("%s: %s", bad[i][0], err.text);
+        json_decref(object);
+    }
+}
+
 static void hostile_stored_facts_are_damage(void **state)
 {
     static const char *const bad[] = {
@@ -216,6 +334,12 @@ static void hostile_stored_facts_are_damage(void **state)
         "{\"classes\":\"3\"}",
         "{\"classes\":3,\"labels\":{\"set\":\"x\",\"list\":[\"a\"]}}",
         "{\"preprocess\":{\"height\":0}}",
+        "{\"preprocess\":{\"interpolation\":\"bilinear\",\"height\":0}}",
+        "{\"preprocess\":{\"interpolation\":\"random\"}}",
+        "{\"preprocess\":{\"interpolation\":\"bilinear\",\"colour\":\"gbr\"}}",
+        "{\"preprocess\":{\"interpolation\":\"bilinear\",\"scale\":255}}",
+        "{\"preprocess\":{\"interpolation\":\"bilinear\",\"sampling\":\"\"}}",
+        "{\"preprocess\":{\"interpolation\":\"bilinear\",\"resize\":\"long\"}}",
         "{\"architecture\":{\"value\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}}",
         "{\"architecture\":{}}",
         "{\"classes\":3,\"labels\":{\"set\":\"imagenet-1k\"}}"};
@@ -236,6 +360,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_config_in_timms_schema_is_read),
+        cmocka_unit_test(a_config_that_squashes_is_read),
+        cmocka_unit_test(an_unknown_preset_is_refused_with_those_that_are_known),
+        cmocka_unit_test(the_family_decides_the_preset_unless_it_is_said),
+        cmocka_unit_test(every_preset_is_stored_and_read_back),
+        cmocka_unit_test(facts_without_the_choices_are_torchvisions_way),
         cmocka_unit_test(a_flat_config_is_read_and_other_json_is_none),
         cmocka_unit_test(a_wrong_field_is_named),
         cmocka_unit_test(a_flag_wins_over_a_config_whichever_comes_first),
@@ -244,6 +373,7 @@ int main(void)
         cmocka_unit_test(labels_that_do_not_number_the_classes_are_refused),
         cmocka_unit_test(labels_come_as_lines_or_as_json),
         cmocka_unit_test(stored_facts_read_back_equal),
+        cmocka_unit_test(a_wrong_way_to_prepare_is_named),
         cmocka_unit_test(hostile_stored_facts_are_damage),
     };
     return cmocka_run_group_tests_name("model_facts", tests, NULL, NULL);
