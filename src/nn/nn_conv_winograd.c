@@ -6,6 +6,7 @@
 #define OWN_V_BYTES                                                                                          \
     ((size_t)520 << 10) /* transformed inputs of one superblock, a quarter of the thread's L2 (apart) */
 #define SHARED_U_BYTES  ((size_t)5 << 20)    /* more transformed weights than this: joint */
+#define JOINT_TILES     128                  /* not more tiles in an image than this: joint */
 #define BLOCK_MOST      56                   /* tiles: more gain nothing */
 #define BLOCK_JOINT     98                   /* tiles of a joint superblock */
 #define BLOCK_UNIT      14                   /* tiles that the widest kernel takes at once */
@@ -57,7 +58,8 @@ nn_winograd_plan nn_winograd_plan_of(size_t inputs, size_t outputs, size_t heigh
     size_t pairs = up(outputs, NN_PAIR), padded = up(inputs, NN_BLOCK) * NN_BLOCK;
     p.rows = up(height, NN_TILE_OUT);
     p.columns = up(width, NN_TILE_OUT);
-    p.joint = NN_POSITIONS * inputs * pairs * NN_PAIR * sizeof(float) > SHARED_U_BYTES;
+    p.joint = NN_POSITIONS * inputs * pairs * NN_PAIR * sizeof(float) > SHARED_U_BYTES ||
+              p.rows * p.columns <= JOINT_TILES;
     if (p.joint) {
         plan_joint(&p, images * p.rows * p.columns, threads);
     } else {

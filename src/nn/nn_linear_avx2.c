@@ -1,4 +1,4 @@
-/* AVX2, FMA, F16C: one row and one image at a time, eight accumulators. */
+/* AVX2, FMA, F16C: up to four rows at a time, for one to three images; each dot product in two accumulators. */
 #if defined(__x86_64__)
 #include "priv/nn_linear.h"
 
@@ -7,10 +7,14 @@
 
 #include "model_tensor.h"
 
-#define VECTORS (NN_LINEAR_LANES / 8) /* registers that hold one row's lanes */
-#define AHEAD   2048 /* bytes that the row is prefetched ahead: about a DRAM latency at 20 GB/s */
+#define ROWS   4
+#define IMAGES 3
+#define AHEAD  1024 /* bytes that each row is prefetched ahead */
 
-static inline __attribute__((always_inline)) __m256 load(model_dtype dtype, const uint8_t *w)
+#define ALWAYS static inline __attribute__((always_inline))
+
+/* Eight weights. */
+ALWAYS __m256 load(model_dtype dtype, const uint8_t *w)
 {
     if (dtype == MODEL_F32) {
         return _mm256_loadu_ps((const float *)(const void *)w);
@@ -22,55 +26,101 @@ static inline __attribute__((always_inline)) __m256 load(model_dtype dtype, cons
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
 }
 
-static inline __attribute__((always_inline)) float add_up(const __m256 lanes[VECTORS])
+ALWAYS float add_up(__m256 low, __m256 high)
 {
-    __m256 all =
-        _mm256_add_ps(_mm256_add_ps(_mm256_add_ps(lanes[0], lanes[4]), _mm256_add_ps(lanes[2], lanes[6])),
-                      _mm256_add_ps(_mm256_add_ps(lanes[1], lanes[5]), _mm256_add_ps(lanes[3], lanes[7])));
+    __m256 all = _mm256_add_ps(low, high);
     __m128 four = _mm_add_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps(all, 1));
     __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
 
-static inline __attribute__((always_inline)) float dot(model_dtype dtype, const uint8_t *w, size_t n,
-                                                       const float *x)
+/* The next 16 inputs of R rows and B images. */
+ALWAYS void step(model_dtype dtype, const uint8_t *w, size_t w_stride, const float *x, size_t x_stride,
+                 const size_t R, const size_t B, __m256 low[ROWS][IMAGES], __m256 high[ROWS][IMAGES])
+{
+    const size_t half = dtype == MODEL_F32 ? 32 : 16; /* bytes */
+#pragma GCC unroll 4
+    for (size_t r = 0; r < R; r++) {
+        __m256 first = load(dtype, w + r * w_stride), second = load(dtype, w + r * w_stride + half);
+#pragma GCC unroll 3
+        for (size_t b = 0; b < B; b++) {
+            low[r][b] = _mm256_fmadd_ps(first, _mm256_load_ps(x + b * x_stride), low[r][b]);
+            high[r][b] = _mm256_fmadd_ps(second, _mm256_load_ps(x + b * x_stride + 8), high[r][b]);
+        }
+    }
+}
+
+/* R and B are constants at every call, so that the sums stay in registers. */
+ALWAYS void tile(model_dtype dtype, const uint8_t *w, size_t w_stride, size_t n, const float *x,
+                 size_t x_stride, const size_t R, const size_t B, const float *bias, int relu, float *out,
+                 size_t out_stride)
 {
     const size_t bytes = dtype == MODEL_F32 ? 4 : 2;
-    __m256 lanes[VECTORS];
-    for (size_t v = 0; v < VECTORS; v++) {
-        lanes[v] = _mm256_setzero_ps();
+    __m256 low[ROWS][IMAGES], high[ROWS][IMAGES];
+#pragma GCC unroll 4
+    for (size_t r = 0; r < R; r++) {
+#pragma GCC unroll 3
+        for (size_t b = 0; b < B; b++) {
+            low[r][b] = high[r][b] = _mm256_setzero_ps();
+        }
     }
     size_t k = 0;
     for (; k + NN_LINEAR_LANES <= n; k += NN_LINEAR_LANES) {
-        for (size_t line = 0; line < NN_LINEAR_LANES * bytes; line += 64) {
-            _mm_prefetch((const char *)w + k * bytes + line + AHEAD, _MM_HINT_T0);
+#pragma GCC unroll 4
+        for (size_t r = 0; r < R; r++) {
+            _mm_prefetch((const char *)w + r * w_stride + k * bytes + AHEAD, _MM_HINT_T0);
         }
-#pragma GCC unroll 8
-        for (size_t v = 0; v < VECTORS; v++) {
-            lanes[v] = _mm256_fmadd_ps(load(dtype, w + (k + v * 8) * bytes), _mm256_load_ps(x + k + v * 8),
-                                       lanes[v]);
+        step(dtype, w + k * bytes, w_stride, x + k, x_stride, R, B, low, high);
+    }
+    if (k < n) { /* the rows' ends, from copies: not a byte behind them may be read */
+        uint8_t end[ROWS][NN_LINEAR_LANES * 4];
+        memset(end, 0, sizeof(end));
+        for (size_t r = 0; r < R; r++) {
+            memcpy(end[r], w + r * w_stride + k * bytes, (n - k) * bytes);
+        }
+        step(dtype, end[0], sizeof(end[0]), x + k, x_stride, R, B, low, high);
+    }
+#pragma GCC unroll 4
+    for (size_t r = 0; r < R; r++) {
+#pragma GCC unroll 3
+        for (size_t b = 0; b < B; b++) {
+            float value = add_up(low[r][b], high[r][b]) + bias[r];
+            out[b * out_stride + r] = relu && value < 0 ? 0 : value;
         }
     }
-    if (k < n) { /* the row's end, from a copy: not a byte behind it may be read */
-        _Alignas(32) uint8_t end[NN_LINEAR_LANES * 4] = {0};
-        memcpy(end, w + k * bytes, (n - k) * bytes);
-        for (size_t v = 0; v < VECTORS; v++) {
-            lanes[v] =
-                _mm256_fmadd_ps(load(dtype, end + v * 8 * bytes), _mm256_load_ps(x + k + v * 8), lanes[v]);
-        }
-    }
-    return add_up(lanes);
 }
 
-static inline __attribute__((always_inline)) void linear(model_dtype dtype, const uint8_t *w, size_t w_stride,
-                                                         size_t rows, size_t n, const float *x,
-                                                         size_t x_stride, size_t images, const float *bias,
-                                                         int relu, float *out, size_t out_stride)
+/* All rows for B images, R rows at a time. */
+ALWAYS void rows_of(model_dtype dtype, const uint8_t *w, size_t w_stride, size_t rows, size_t n,
+                    const float *x, size_t x_stride, const size_t R, const size_t B, const float *bias,
+                    int relu, float *out, size_t out_stride)
 {
-    for (size_t r = 0; r < rows; r++) {
-        for (size_t i = 0; i < images; i++) { /* from the second image on the row comes from the cache */
-            float value = dot(dtype, w + r * w_stride, n, x + i * x_stride) + bias[r];
-            out[i * out_stride + r] = relu && value < 0 ? 0 : value;
+    size_t r = 0;
+    for (; r + R <= rows; r += R) {
+        tile(dtype, w + r * w_stride, w_stride, n, x, x_stride, R, B, bias + r, relu, out + r, out_stride);
+    }
+    for (; r < rows; r++) {
+        tile(dtype, w + r * w_stride, w_stride, n, x, x_stride, 1, B, bias + r, relu, out + r, out_stride);
+    }
+}
+
+#define CASE(images, rows_at_once)                                                                           \
+    case images:                                                                                             \
+        rows_of(dtype, w, w_stride, rows, n, from, x_stride, rows_at_once, images, bias, relu, to,           \
+                out_stride);                                                                                 \
+        break
+
+ALWAYS void linear(model_dtype dtype, const uint8_t *w, size_t w_stride, size_t rows, size_t n,
+                   const float *x, size_t x_stride, size_t images, const float *bias, int relu, float *out,
+                   size_t out_stride)
+{
+    for (size_t i = 0; i < images; i += IMAGES) { /* from the second group on the rows come from the cache */
+        const float *from = x + i * x_stride;
+        float *to = out + i * out_stride;
+        switch (images - i < IMAGES ? images - i : IMAGES) {
+            CASE(1, 4);
+            CASE(2, 3);
+            CASE(3, 2);
         }
     }
 }

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NN_LINEAR_LANES 64 /* inputs are padded with zeros to a multiple */
+#define NN_LINEAR_LANES 16 /* inputs are padded with zeros to a multiple */
 
 /**
  * For each row r and image i: out[i * out_stride + r] = dot(w row r, x row i) + bias[r], then ReLU if asked.
