@@ -18,6 +18,16 @@
  * isa                kernels: auto|portable|avx2|avx512 (auto)
  * import-program     path of cistern-import (found beside the library)
  * state              directory of identity records ($XDG_STATE_HOME/cistern)
+ * s3-endpoint        URL of an S3 server that is not AWS's own; AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL (AWS's)
+ * s3-region          AWS_REGION, AWS_DEFAULT_REGION (the profile's, else us-east-1)
+ * s3-profile         profile in the files below; AWS_PROFILE ("default", if it is there)
+ * s3-addressing      auto|path|virtual: the bucket in the path or in the host name (the profile's, else auto)
+ * s3-anonymous       yes|no: sign no request (no)
+ * s3-requester-pays  yes|no: pay for requests to other people's buckets (no)
+ * s3-config-file     AWS_CONFIG_FILE (~/.aws/config)
+ * s3-credentials-file  AWS_SHARED_CREDENTIALS_FILE (~/.aws/credentials)
+ * s3-access-key-id, s3-secret-access-key, s3-session-token   AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN;
+ *                    shown as "***" (the profile's, else requests are anonymous)
  */
 #ifndef CISTERN_OPTIONS_H
 #define CISTERN_OPTIONS_H
@@ -36,7 +46,7 @@ CISTERN_API void cistern_options_free(cistern_options *options);
 
 /**
  * Read, weakest first: /etc/cistern/config.ini; $XDG_CONFIG_HOME/cistern/config.ini (or the file named by
- * CISTERN_CONFIG); the environment (CISTERN_STORE, CISTERN_OFFLINE, CISTERN_WAIT, …: the option's name in upper case,
+ * CISTERN_CONFIG); AWS's variables as named above; the environment (CISTERN_STORE, CISTERN_OFFLINE, CISTERN_WAIT, …: the option's name in upper case,
  * "-" as "_"). Values already set with cistern_options_set stay.
  * @retval CISTERN_USAGE  an unknown option or a bad value; the message names file and line.
  */

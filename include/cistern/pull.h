@@ -43,7 +43,7 @@ typedef struct cistern_pull_result {
 
 /**
  * Bring a model into the store unless it is there.
- * @param origin   http(s)://…, file:…, a path, or a reference (then: is it here; with update, its origin is asked).
+ * @param origin   http(s)://…, s3://BUCKET/KEY, file:…, a path, or a reference (then: is it here; with update, its origin is asked).
  * @param options  NULL: defaults. @param call NULL: neither progress nor cancel. @param result NULL allowed.
  * @param out      the version; the caller frees it.
  * @retval CISTERN_USAGE, CISTERN_NOT_FOUND, CISTERN_OFFLINE, CISTERN_NETWORK (the partial is kept), CISTERN_REFUSED,

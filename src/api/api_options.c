@@ -3,6 +3,8 @@
  * Invariants
  *  1. A value that stands was checked when it was set: reading it back cannot fail.
  *  2. The environment and files are read in cistern_options_load only, weakest source first, and never replace a flag.
+ *     What AWS's tools read there (AWS_*) is weaker than CISTERN_* and stronger than files.
+ *  3. A credential is never shown, not even in part.
  */
 #include <cistern/context.h>
 
@@ -28,7 +30,8 @@ typedef enum option_kind {
     OPTION_SWITCH,
     OPTION_NUMBER,
     OPTION_WAIT,
-    OPTION_SECRET
+    OPTION_SECRET,    /* a URL that may hold a password */
+    OPTION_CREDENTIAL /* a secret as a whole */
 } option_kind;
 
 typedef struct option_row {
@@ -54,6 +57,17 @@ static const option_row option_table[] = {
     {"isa", OPTION_TEXT, "auto", 0, 0},
     {"import-program", OPTION_TEXT, "", 0, 0},
     {"state", OPTION_TEXT, "", 0, 0},
+    {"s3-endpoint", OPTION_TEXT, "", 0, 0},
+    {"s3-region", OPTION_TEXT, "", 0, 0},
+    {"s3-profile", OPTION_TEXT, "", 0, 0},
+    {"s3-addressing", OPTION_TEXT, "", 0, 0},
+    {"s3-anonymous", OPTION_SWITCH, "no", 0, 0},
+    {"s3-requester-pays", OPTION_SWITCH, "no", 0, 0},
+    {"s3-config-file", OPTION_TEXT, "", 0, 0},
+    {"s3-credentials-file", OPTION_TEXT, "", 0, 0},
+    {"s3-access-key-id", OPTION_CREDENTIAL, "", 0, 0},
+    {"s3-secret-access-key", OPTION_CREDENTIAL, "", 0, 0},
+    {"s3-session-token", OPTION_CREDENTIAL, "", 0, 0},
 };
 #define OPTION_COUNT (sizeof option_table / sizeof option_table[0])
 
@@ -252,6 +266,80 @@ static cistern_status load_environment(cistern_options *o, cistern_error *err)
     return st;
 }
 
+#define AWS_SOURCE "environment AWS_"
+
+/* The variables of AWS's tools, weakest first. */
+static const struct {
+    const char *variable, *option;
+} aws_table[] = {
+    {"AWS_DEFAULT_REGION", "s3-region"},        {"AWS_REGION", "s3-region"},
+    {"AWS_ENDPOINT_URL", "s3-endpoint"},        {"AWS_ENDPOINT_URL_S3", "s3-endpoint"},
+    {"AWS_DEFAULT_PROFILE", "s3-profile"},      {"AWS_PROFILE", "s3-profile"},
+    {"AWS_CONFIG_FILE", "s3-config-file"},      {"AWS_SHARED_CREDENTIALS_FILE", "s3-credentials-file"},
+    {"AWS_ACCESS_KEY_ID", "s3-access-key-id"},  {"AWS_SECRET_ACCESS_KEY", "s3-secret-access-key"},
+    {"AWS_SECURITY_TOKEN", "s3-session-token"}, {"AWS_SESSION_TOKEN", "s3-session-token"},
+};
+
+/* "~/…" as AWS's tools take it. */
+static cistern_status expand_home(const char *path, char **out, cistern_error *err)
+{
+    const char *home = getenv("HOME");
+    bool tilde = path[0] == '~' && path[1] == '/' && home && home[0] == '/';
+    return tilde ? base_asprintf(out, err, "%s%s", home, path + 1) : base_strdup(path, out, err);
+}
+
+static cistern_status load_aws_variable(cistern_options *o, const char *variable, const char *option,
+                                        cistern_error *err)
+{
+    const char *given = getenv(variable);
+    char source[96];
+    char *value = NULL;
+    cistern_status st;
+    if (!given || !given[0])
+        return CISTERN_OK;
+    snprintf(source, sizeof source, "environment %s", variable);
+    st = expand_home(given, &value, err);
+    if (st == CISTERN_OK)
+        st = value_load(o, option_find(option), value, source, err);
+    free(value);
+    return st == CISTERN_OK ? st : base_frame(err, st, "%s", source);
+}
+
+/* A file of AWS's tools where nothing else was said. */
+static cistern_status load_aws_file(cistern_options *o, const char *option, const char *path,
+                                    cistern_error *err)
+{
+    const char *home = getenv("HOME");
+    int i = option_find(option);
+    char *value = NULL;
+    cistern_status st = CISTERN_OK;
+    if (o->value[i][0] || !home || home[0] != '/')
+        return CISTERN_OK;
+    st = base_asprintf(&value, err, "%s%s", home, path);
+    if (st == CISTERN_OK)
+        st = value_put(o, i, value, SOURCE_DEFAULT, err);
+    free(value);
+    return st;
+}
+
+static cistern_status load_aws(cistern_options *o, cistern_error *err)
+{
+    const char *id = getenv("AWS_ACCESS_KEY_ID");
+    cistern_status st = CISTERN_OK;
+    if (id && id[0]) { /* a key goes with its own secret and token, not with those of a weaker source */
+        st = value_load(o, option_find("s3-secret-access-key"), "", SOURCE_DEFAULT, err);
+        if (st == CISTERN_OK)
+            st = value_load(o, option_find("s3-session-token"), "", SOURCE_DEFAULT, err);
+    }
+    for (size_t i = 0; st == CISTERN_OK && i < sizeof aws_table / sizeof aws_table[0]; i++)
+        st = load_aws_variable(o, aws_table[i].variable, aws_table[i].option, err);
+    if (st == CISTERN_OK)
+        st = load_aws_file(o, "s3-config-file", "/.aws/config", err);
+    if (st == CISTERN_OK)
+        st = load_aws_file(o, "s3-credentials-file", "/.aws/credentials", err);
+    return st;
+}
+
 /* "$VARIABLE/cistern<tail>", or "$HOME/<fallback>/cistern<tail>"; NULL without either. The specification of base
  * directories wants absolute paths; relative ones are ignored. */
 static cistern_status base_directory(const char *variable, const char *fallback, const char *tail, char **out,
@@ -294,6 +382,8 @@ cistern_status cistern_options_load(cistern_options *o, cistern_error *err)
         st = load_file(o, user, false, err);
     free(user);
     if (st == CISTERN_OK)
+        st = load_aws(o, err);
+    if (st == CISTERN_OK)
         st = load_environment(o, err);
     if (st == CISTERN_OK)
         st = load_directory(o, "store", "XDG_DATA_HOME", ".local/share", err);
@@ -302,13 +392,19 @@ cistern_status cistern_options_load(cistern_options *o, cistern_error *err)
     return st;
 }
 
+static bool hidden(const option_row *row, const char *value)
+{
+    return row->kind == OPTION_CREDENTIAL ? value[0] != 0
+                                          : row->kind == OPTION_SECRET && strchr(value, '@') != NULL;
+}
+
 int cistern_options_peek(const cistern_options *o, size_t i, const char **name, const char **value,
                          const char **source)
 {
     if (i >= OPTION_COUNT)
         return 0;
     *name = option_table[i].name;
-    *value = option_table[i].kind == OPTION_SECRET && strchr(o->value[i], '@') ? "***" : o->value[i];
+    *value = hidden(&option_table[i], o->value[i]) ? "***" : o->value[i];
     *source = o->source[i];
     return 1;
 }
@@ -343,13 +439,42 @@ static const char *text_or_null(const cistern_options *o, const char *name)
     return value[0] ? value : NULL;
 }
 
+static bool switch_of(const cistern_options *o, const char *name)
+{
+    bool on = false;
+    (void)switch_parse(api_options_text(o, name), &on);
+    return on;
+}
+
+/* A profile that was named on purpose wins over keys that only lie in the environment. */
+static bool profile_first(const cistern_options *o)
+{
+    return strncmp(o->source[option_find("s3-profile")], AWS_SOURCE, strlen(AWS_SOURCE)) != 0 &&
+           api_options_text(o, "s3-profile")[0] &&
+           strncmp(o->source[option_find("s3-access-key-id")], AWS_SOURCE, strlen(AWS_SOURCE)) == 0;
+}
+
+static void fill_s3(const cistern_options *o, cloud_s3_options *out)
+{
+    out->access_key_id = api_options_text(o, "s3-access-key-id");
+    out->secret_access_key = api_options_text(o, "s3-secret-access-key");
+    out->session_token = api_options_text(o, "s3-session-token");
+    out->profile = api_options_text(o, "s3-profile");
+    out->profile_first = profile_first(o);
+    out->region = api_options_text(o, "s3-region");
+    out->endpoint = api_options_text(o, "s3-endpoint");
+    out->addressing = api_options_text(o, "s3-addressing");
+    out->config_file = api_options_text(o, "s3-config-file");
+    out->credentials_file = api_options_text(o, "s3-credentials-file");
+    out->anonymous = switch_of(o, "s3-anonymous");
+    out->requester_pays = switch_of(o, "s3-requester-pays");
+}
+
 void api_options_chain(const cistern_options *o, tiers_options *out)
 {
-    bool offline = false;
-    (void)switch_parse(api_options_text(o, "offline"), &offline);
     out->store_path = api_options_text(o, "store");
     out->state_path = text_or_null(o, "state");
-    out->offline = offline;
+    out->offline = switch_of(o, "offline");
     out->wait_ms = strcmp(api_options_text(o, "wait"), FOREVER) == 0
                        ? STORE_WAIT_FOREVER
                        : (uint64_t)api_options_number(o, "wait") * 1000;
@@ -362,4 +487,5 @@ void api_options_chain(const cistern_options *o, tiers_options *out)
     out->net.low_speed_bytes = (unsigned)api_options_number(o, "low-speed-limit");
     out->net.low_speed_seconds = (unsigned)api_options_number(o, "low-speed-time");
     out->net.user_agent = "cistern/" CISTERN_VERSION_TEXT;
+    fill_s3(o, &out->cloud.s3);
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROWS_MAX   48  /* options of one verb together with the common ones */
+#define ROWS_MAX   72  /* options of one verb together with the common ones */
 #define LONG_FIRST 256 /* getopt's values for rows, above all letters */
 
 const cli_option cli_options_common[] = {
@@ -29,6 +29,17 @@ const cli_option cli_options_common[] = {
      "the program that reads weight files (default: the one installed)"},
     {"state", 0, "DIR", CLI_LIBRARY, 0,
      "where it is kept that a file was verified (default: $XDG_STATE_HOME/cistern)"},
+    {"s3-endpoint", 0, "URL", CLI_LIBRARY, 0,
+     "S3 server (default: AWS_ENDPOINT_URL, the profile's, AWS's own)"},
+    {"s3-region", 0, "NAME", CLI_LIBRARY, 0, "region of the bucket (default: AWS_REGION, the profile's)"},
+    {"s3-profile", 0, "NAME", CLI_LIBRARY, 0, "profile of AWS's configuration files (default: AWS_PROFILE)"},
+    {"s3-addressing", 0, "STYLE", CLI_LIBRARY, 0,
+     "where the bucket stands in a URL: auto, path or virtual (default: auto)"},
+    {"s3-anonymous", 0, NULL, CLI_LIBRARY_FLAG, 0, "sign no request to S3"},
+    {"s3-requester-pays", 0, NULL, CLI_LIBRARY_FLAG, 0, "pay for requests to a bucket that wants that"},
+    {"s3-config-file", 0, "FILE", CLI_LIBRARY, 0, "AWS's configuration file (default: ~/.aws/config)"},
+    {"s3-credentials-file", 0, "FILE", CLI_LIBRARY, 0,
+     "AWS's credentials file (default: ~/.aws/credentials)"},
     {"json", 0, NULL, CLI_FLAG, offsetof(cli, json), "data as JSON"},
     {"quiet", 'q', NULL, CLI_FLAG, offsetof(cli, quiet), "say nothing but errors"},
     {"verbose", 'v', NULL, CLI_MORE, offsetof(cli, verbose), "say more"},

@@ -1,8 +1,8 @@
 /* Options as tables: one row per option makes its parsing and its line in the help.
  *
  * Invariants
- *  1. Every option of the library (options.h) is a flag here under the same name, and goes to it as text: the library
- *     judges the value.
+ *  1. Every option of the library (options.h) but credentials, which other users of the machine could read off a command
+ *     line, is a flag here under the same name, and goes to it as text: the library judges the value.
  *  2. A verb's options and the options of every verb may stand anywhere after the verb; those of every verb also before it.
  */
 #ifndef CLI_OPTIONS_H

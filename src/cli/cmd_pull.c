@@ -24,6 +24,7 @@ static const cli_option options[] = {
 static const char *const examples[] = {
     "cistern pull torchvision:vgg16",
     "cistern pull https://download.pytorch.org/models/vgg16-397923af.pth --as vgg16",
+    "cistern pull s3://models/vgg16/vgg16_pretrained.pth --as vgg16",
     "cistern pull vgg16 --update           # ask its origin; a change becomes the next version",
     "cistern pull ./model.pth --as mine:2025-03 --labels names.txt --arch vgg11_bn",
     NULL,
@@ -83,11 +84,11 @@ const cli_verb cmd_pull = {
     .summary = "bring a model into the store unless it is there",
     .about =
         "Bring a model into the store unless it is there. ORIGIN is an address (https://…, http://…, "
-        "file:…), "
-        "a path,\n"
-        "or the name of published weights (torchvision:vgg16). What is here already is not asked for again: "
-        "no request\n"
-        "is made. REF is a model in the store; with --update the origin that it came from is asked.\n\n"
+        "s3://BUCKET/KEY,\n"
+        "file:…), a path, or the name of published weights (torchvision:vgg16). What is here already is not "
+        "asked for\n"
+        "again: no request is made. REF is a model in the store; with --update the origin that it came from "
+        "is asked.\n\n"
         "The last line on standard output is the full reference, NAME:VERSION@sha256:DIGEST. An "
         "interrupted pull keeps\n"
         "what it has fetched; the same command goes on from there.",

@@ -53,6 +53,13 @@ static size_t on_header(char *line, size_t one, size_t n, void *user)
     return n;
 }
 
+static void keep(exchange *x, const char *bytes, size_t n)
+{
+    base_buf *kept = x->listener->kept;
+    size_t room = kept->max - kept->len;
+    x->status = base_buf_put(kept, bytes, n < room ? n : room, x->err);
+}
+
 static size_t on_body(char *bytes, size_t one, size_t n, void *user)
 {
     exchange *x = user;
@@ -63,9 +70,11 @@ static size_t on_body(char *bytes, size_t one, size_t n, void *user)
         x->status = x->listener->body(x->listener->user, bytes, n, x->err);
         return x->status == CISTERN_OK ? n : 0;
     }
+    if (x->take == NET_KEEP_BODY)
+        keep(x, bytes, n);
     x->dropped += n;
     x->stopped = x->dropped > DROP_MAX;
-    return x->stopped ? 0 : n;
+    return x->stopped || x->status != CISTERN_OK ? 0 : n;
 }
 
 /* libcurl refuses an option it does not know; none that we depend on is newer than what CMake asks for. */
@@ -119,6 +128,34 @@ static cistern_status add_field(exchange *x, const char *name, const char *value
     return CISTERN_OK;
 }
 
+static cistern_status put_field(void *where, const char *name, const char *value, cistern_error *err)
+{
+    (void)err; /* the exchange's own, which it was called with */
+    return add_field(where, name, value);
+}
+
+/* What a dialect adds. It is told what is sent besides, because signatures cover it. */
+static cistern_status add_dialect(exchange *x, const net_url *url, const net_request *request)
+{
+    char range[sizeof request->range + 8];
+    net_field fields[4];
+    net_outgoing outgoing = {.head = request->head, .start = request->start, .url = url, .fields = fields};
+    const net_field all[] = {{"range", range},
+                             {"if-match", request->if_match},
+                             {"if-none-match", request->if_none_match},
+                             {"if-modified-since", request->if_modified_since}};
+    if (request->dialect == NULL)
+        return CISTERN_OK;
+    SET(CURLOPT_PATH_AS_IS, 1L);
+    if (request->dialect->sign == NULL)
+        return CISTERN_OK;
+    snprintf(range, sizeof range, "%s%s", request->range[0] != '\0' ? "bytes=" : "", request->range);
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (all[i].value != NULL && all[i].value[0] != '\0')
+            fields[outgoing.field_count++] = all[i];
+    return request->dialect->sign(request->dialect->user, &outgoing, put_field, x, x->err);
+}
+
 static cistern_status set_request(exchange *x, const net_url *url, bool credentials,
                                   const net_request *request)
 {
@@ -145,6 +182,8 @@ static cistern_status set_request(exchange *x, const net_url *url, bool credenti
         status = add_field(x, "If-None-Match", request->if_none_match);
     if (status == CISTERN_OK)
         status = add_field(x, "If-Modified-Since", request->if_modified_since);
+    if (status == CISTERN_OK)
+        status = add_dialect(x, url, request);
     if (status != CISTERN_OK)
         return status;
     SET(CURLOPT_HTTPHEADER, x->fields);
@@ -201,7 +240,7 @@ static cistern_status transfer(exchange *x, const base_run *run, CURLcode *out_c
 static cistern_status outcome(exchange *x, CURLcode code, const char *shown, const net_options *options)
 {
     net_exchange *out = x->out;
-    bool enough = x->stopped || (x->head_told && x->take == NET_DROP_BODY);
+    bool enough = x->stopped || (x->head_told && (x->take == NET_DROP_BODY || x->take == NET_KEEP_BODY));
     if (x->status != CISTERN_OK || enough)
         return x->status;
     if (code == CURLE_OK) {
@@ -243,6 +282,7 @@ cistern_status net_exchange_run(net_client *client, const net_url *url, bool cre
     exchange x = {.listener = listener, .out = out, .err = err};
     CURLcode code = CURLE_OK;
     memset(out, 0, sizeof *out);
+    out->head.watch = request->dialect != NULL ? request->dialect->watch : NULL;
     cistern_status status = net_pool_take(client, &x.slot, err);
     if (status != CISTERN_OK)
         return status;

@@ -132,9 +132,17 @@ static void read_disposition(net_head *head, span s)
     }
 }
 
+static void read_watched(net_head *head, span name, span value)
+{
+    for (size_t i = 0; head->watch != NULL && i < NET_WATCH_MAX && head->watch[i] != NULL; i++)
+        if (span_is(name, head->watch[i]))
+            keep_printable(value, head->watched[i], sizeof head->watched[i]);
+}
+
 static void read_field(net_head *head, span name, span value)
 {
     span rest = value;
+    read_watched(head, name, value);
     if (span_is(name, "etag")) {
         head->etag[0] = '\0';
         if (etag_is_good(value))
@@ -162,7 +170,9 @@ static void read_field(net_head *head, span name, span value)
 static void read_status_line(net_head *head, span s)
 {
     uint64_t code = 0;
+    const char *const *watch = head->watch;
     memset(head, 0, sizeof *head);
+    head->watch = watch;
     const char *space = memchr(s.text, ' ', s.n);
     if (space == NULL)
         return;

@@ -71,10 +71,12 @@ static cistern_status ask(net_client *client, const net_url *start, const net_ur
                           net_exchange *out, cistern_error *err)
 {
     net_url with = *at; /* borrows */
+    net_request asked = *request;
+    asked.start = start;
     bool credentials = net_url_same_server(start, at);
     with.user = credentials ? start->user : NULL;
     with.password = credentials ? start->password : NULL;
-    return net_exchange_run(client, &with, credentials, shown, request, listener, run, out, err);
+    return net_exchange_run(client, &with, credentials, shown, &asked, listener, run, out, err);
 }
 
 cistern_status net_hops_run(net_client *client, const net_url *url, const net_request *request,

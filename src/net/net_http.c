@@ -21,6 +21,8 @@ typedef struct http_source {
     net_client *client;
     net_url url;
     char name[NET_NAME_MAX];
+    bool has_dialect;
+    net_dialect dialect;
 } http_source;
 
 /* One call of one operation. */
@@ -36,7 +38,32 @@ typedef struct call {
     uint64_t expected; /* bytes of the body */
     bool expected_known;
     uint64_t told_ms; /* when progress was last told */
+    base_buf fault;   /* a failure's body, if a dialect explains it */
 } call;
+
+static void call_init(call *c, net_source *src, const base_run *run, net_answer *out)
+{
+    *c = (call){.src = (http_source *)src, .run = run, .out = out};
+    base_buf_init(&c->fault, NET_FAILURE_MAX);
+}
+
+static const net_dialect *dialect(const call *c)
+{
+    return c->src->has_dialect ? &c->src->dialect : NULL;
+}
+
+/* What happens to the body of an answer that is not wanted. */
+static net_take unwanted(call *c)
+{
+    base_buf_clear(&c->fault); /* of an answer before this one */
+    return dialect(c) != NULL ? NET_KEEP_BODY : NET_DROP_BODY;
+}
+
+static void watched(const net_head *head, const char *out[NET_WATCH_MAX])
+{
+    for (size_t i = 0; i < NET_WATCH_MAX; i++)
+        out[i] = head->watched[i];
+}
 
 static const char *shown(const call *c)
 {
@@ -53,6 +80,10 @@ static void fill_stat(call *c, const net_head *head)
     stat->accepts_ranges = head->accepts_ranges || head->code == 206;
     if (head->disposition[0] != '\0')
         memcpy(stat->file_name, head->disposition, sizeof stat->file_name);
+    const char *values[NET_WATCH_MAX];
+    watched(head, values);
+    if (dialect(c) != NULL && dialect(c)->seen != NULL)
+        dialect(c)->seen(dialect(c)->user, values, stat);
 }
 
 /* The name in the address is what people expect; without one that has a suffix, what the server suggests. */
@@ -76,11 +107,30 @@ static void fill_answer(call *c, const net_hops *hops)
     fill_place(c, hops);
 }
 
+/* What the dialect knows of a failure; OK: nothing. */
+static cistern_status explain(call *c, bool head, const net_hops *hops, cistern_error *err)
+{
+    const char *values[NET_WATCH_MAX];
+    watched(&hops->exchange.head, values);
+    net_failure failure = {.head = head,
+                           .code = hops->exchange.head.code,
+                           .shown = hops->final_url,
+                           .watched = values,
+                           .body = c->fault.data != NULL ? c->fault.data : "",
+                           .body_size = c->fault.len};
+    return dialect(c)->explain(dialect(c)->user, &failure, &c->out->transient, err);
+}
+
 /* The answer's code is a failure. The message names the place that answered, and where the way there began. */
-static cistern_status fail_code(call *c, const net_hops *hops, cistern_error *err)
+static cistern_status fail_code(call *c, bool head, const net_hops *hops, cistern_error *err)
 {
     int code = hops->exchange.head.code;
-    cistern_status status = net_outcome_http(code, hops->final_url, &c->out->transient, err);
+    cistern_status status = dialect(c) != NULL ? explain(c, head, hops, err) : CISTERN_OK;
+    if (status != CISTERN_OK)
+        return status;
+    if (dialect(c) != NULL)
+        return net_outcome_http(code, shown(c), &c->out->transient, err);
+    status = net_outcome_http(code, hops->final_url, &c->out->transient, err);
     return strcmp(hops->final_url, shown(c)) == 0 ? status
                                                   : base_frame(err, status, "redirected from %s", shown(c));
 }
@@ -106,7 +156,7 @@ static void take_size(call *c, const net_head *head)
 static cistern_status on_stat_head(void *user, const net_head *head, net_take *out, cistern_error *err)
 {
     call *c = user;
-    *out = NET_DROP_BODY;
+    *out = unwanted(c);
     if (head->code != 200 && head->code != 206 && head->code != 416)
         return CISTERN_OK;
     fill_stat(c, head);
@@ -126,7 +176,8 @@ static cistern_status no_body(void *user, const void *bytes, size_t n, cistern_e
 /* The conditional or plain question about the state, by HEAD or by GET of the first byte. */
 static cistern_status ask_state(call *c, net_request *request, net_hops *hops, cistern_error *err)
 {
-    const net_listener listener = {.head = on_stat_head, .body = no_body, .user = c};
+    const net_listener listener = {.head = on_stat_head, .body = no_body, .user = c, .kept = &c->fault};
+    request->dialect = dialect(c);
     if (!request->head)
         snprintf(request->range, sizeof request->range, "0-0");
     cistern_status status = net_hops_run(c->src->client, &c->src->url, request, &listener, c->run, hops, err);
@@ -144,7 +195,15 @@ static cistern_status state_outcome(call *c, const net_request *request, const n
     c->out->unchanged = head->code == 304 && conditional;
     if (c->out->unchanged || head->code == 200 || (!request->head && (head->code == 206 || empty)))
         return CISTERN_OK;
-    return fail_code(c, hops, err);
+    return fail_code(c, request->head, hops, err);
+}
+
+/* Whether a HEAD's failure is a reason to ask by GET. */
+static bool ask_otherwise(const call *c, int code)
+{
+    if (dialect(c) != NULL)
+        return (code >= 300 && code < 500 && code != 304) || code == 501; /* only a GET says why */
+    return code == 403 || code == 405 || code == 501;                     /* HEAD may be what is refused */
 }
 
 static cistern_status state(call *c, net_request *request, cistern_error *err)
@@ -152,19 +211,21 @@ static cistern_status state(call *c, net_request *request, cistern_error *err)
     net_hops hops;
     request->head = true;
     cistern_status status = ask_state(c, request, &hops, err);
-    int code = hops.exchange.head.code;
-    if (status == CISTERN_OK &&
-        (code == 403 || code == 405 || code == 501)) { /* HEAD may be what is refused */
+    if (status == CISTERN_OK && ask_otherwise(c, hops.exchange.head.code)) {
         request->head = false;
         status = ask_state(c, request, &hops, err);
     }
-    return status == CISTERN_OK ? state_outcome(c, request, &hops, err) : status;
+    if (status == CISTERN_OK)
+        status = state_outcome(c, request, &hops, err);
+    base_buf_clear(&c->fault);
+    return status;
 }
 
 static cistern_status http_stat(net_source *src, const base_run *run, net_answer *out, cistern_error *err)
 {
-    call c = {.src = (http_source *)src, .run = run, .out = out};
+    call c;
     net_request request = {0};
+    call_init(&c, src, run, out);
     return state(&c, &request, err);
 }
 
@@ -179,7 +240,8 @@ static bool etags_match(const char *a, const char *b)
 static cistern_status http_revalidate(net_source *src, const char *etag, const char *last_modified,
                                       const base_run *run, net_answer *out, cistern_error *err)
 {
-    call c = {.src = (http_source *)src, .run = run, .out = out};
+    call c;
+    call_init(&c, src, run, out);
     net_request request = {.if_none_match = etag, .if_modified_since = last_modified};
     cistern_status status = state(&c, &request, err);
     if (status != CISTERN_OK || out->unchanged)
@@ -266,7 +328,7 @@ static cistern_status judge_success(call *c, const net_head *head, cistern_error
 static cistern_status on_read_head(void *user, const net_head *head, net_take *out, cistern_error *err)
 {
     call *c = user;
-    *out = NET_DROP_BODY;
+    *out = unwanted(c);
     if (head->code != 200 && head->code != 206)
         return CISTERN_OK;
     c->out->http_code = head->code;
@@ -329,22 +391,22 @@ static cistern_status read_outcome(call *c, const net_hops *hops, cistern_error 
         return fail_changed(c, "HTTP 412", err);
     if (code == 416 && c->range != NULL && c->range->total != 0) /* the range lay inside what was there */
         return fail_changed(c, "HTTP 416", err);
-    return fail_code(c, hops, err);
+    return fail_code(c, false, hops, err);
 }
 
 static cistern_status http_read(net_source *src, const net_range *range, const char *validator, net_sink sink,
                                 void *user, const base_run *run, net_answer *out, cistern_error *err)
 {
-    call c = {.src = (http_source *)src,
-              .range = range,
-              .validator = validator,
-              .sink = sink,
-              .user = user,
-              .run = run,
-              .out = out,
-              .told_ms = base_monotonic_ms()};
-    const net_listener listener = {.head = on_read_head, .body = on_read_body, .tick = on_tick, .user = &c};
-    net_request request = {.if_match = validator};
+    call c;
+    call_init(&c, src, run, out);
+    c.range = range;
+    c.validator = validator;
+    c.sink = sink;
+    c.user = user;
+    c.told_ms = base_monotonic_ms();
+    const net_listener listener = {
+        .head = on_read_head, .body = on_read_body, .tick = on_tick, .user = &c, .kept = &c.fault};
+    net_request request = {.if_match = validator, .dialect = dialect(&c)};
     net_hops hops;
     if (range != NULL && range->last == NET_RANGE_END)
         snprintf(request.range, sizeof request.range, "%" PRIu64 "-", range->first);
@@ -356,6 +418,7 @@ static cistern_status http_read(net_source *src, const net_range *range, const c
         status = read_outcome(&c, &hops, err);
     if (status == CISTERN_OK && run != NULL && run->progress != NULL)
         tell_progress(&c, true);
+    base_buf_clear(&c.fault);
     return status;
 }
 
@@ -368,7 +431,8 @@ static void http_free(net_source *src)
     free(http);
 }
 
-cistern_status net_http_source_new(net_client *client, const char *url, net_source **out, cistern_error *err)
+static cistern_status source_new(net_client *client, const char *url, const net_dialect *dialect_or_null,
+                                 net_source **out, cistern_error *err)
 {
     static const net_source_ops ops = {http_stat, http_read, http_revalidate, http_free};
     http_source *src = NULL;
@@ -378,9 +442,13 @@ cistern_status net_http_source_new(net_client *client, const char *url, net_sour
     src->head.ops = &ops;
     src->head.options = net_client_options(client);
     src->client = client;
+    src->has_dialect = dialect_or_null != NULL;
+    if (src->has_dialect)
+        src->dialect = *dialect_or_null;
     status = net_url_parse(url, &src->url, err);
     if (status == CISTERN_OK)
-        status = net_url_normalise(&src->url, &src->head.shown, err);
+        status = src->has_dialect ? base_strdup(src->dialect.shown, &src->head.shown, err)
+                                  : net_url_normalise(&src->url, &src->head.shown, err);
     if (status != CISTERN_OK) {
         net_source_free(&src->head);
         return status;
@@ -388,4 +456,15 @@ cistern_status net_http_source_new(net_client *client, const char *url, net_sour
     net_url_file_name(&src->url, src->name, sizeof src->name);
     *out = &src->head;
     return CISTERN_OK;
+}
+
+cistern_status net_http_source_new(net_client *client, const char *url, net_source **out, cistern_error *err)
+{
+    return source_new(client, url, NULL, out, err);
+}
+
+cistern_status net_http_dialect_source_new(net_client *client, const char *url, const net_dialect *dialect,
+                                           net_source **out, cistern_error *err)
+{
+    return source_new(client, url, dialect, out, err);
 }

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base_error.h"
+#include "base_sha256.h"
 #include "base_thread.h"
 #include "net_client.h"
 
@@ -36,6 +37,9 @@ typedef struct net_stat {
     char content_type[NET_FIELD_MAX];  /* as sent */
     char file_name[NET_NAME_MAX];      /* suggested; one path component, printable, never "." or ".." */
     char final_url[NET_SHOWN_MAX];     /* after redirects, redacted */
+    bool has_sha256;
+    base_digest sha256;          /* of the whole object, where the service keeps and tells it */
+    char version[NET_FIELD_MAX]; /* the service's name for this state of it, for people */
 } net_stat;
 
 /** Bytes first to last, both included. */

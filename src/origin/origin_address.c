@@ -15,6 +15,8 @@
 #include "base_buf.h"
 #include "base_disk.h"
 #include "base_mem.h"
+#include "cloud_s3.h"
+#include "cloud_s3_address.h"
 #include "model_published.h"
 #include "net_file.h"
 #include "net_http.h"
@@ -40,7 +42,7 @@ typedef struct scheme {
 } scheme;
 
 static const scheme schemes[] = {{"http:", true},  {"https:", true},      {"file:", true}, {"hf:", false},
-                                 {"s3:", false},   {"gs:", false},        {"az:", false},  {"oci:", false},
+                                 {"s3:", true},    {"gs:", false},        {"az:", false},  {"oci:", false},
                                  {"keras:", true}, {"torchvision:", true}};
 
 static bool begins(const char *text, const char *with)
@@ -91,6 +93,26 @@ static cistern_status read_url(origin_address *address, const char *text, cister
     net_url_clear(&url);
     if (status == CISTERN_OK)
         address->published = model_published_by_url(address->normalised);
+    return status;
+}
+
+/* --- objects in S3 ------------------------------------------------------------------------------------------- */
+
+static cistern_status read_s3(origin_address *address, const char *text, cistern_error *err)
+{
+    cloud_s3_address object;
+    cistern_status status = cloud_s3_address_parse(text, &object, err);
+    if (status != CISTERN_OK)
+        return base_frame(err, status, "'%s'", text);
+    const char *slash = strrchr(object.key, '/');
+    address->kind = ORIGIN_S3;
+    address->has_query = object.version != NULL;
+    status = cloud_s3_address_normalise(&object, &address->normalised, err);
+    if (status == CISTERN_OK)
+        status = base_strdup(address->normalised, &address->text, err);
+    if (status == CISTERN_OK)
+        status = base_strdup(slash != NULL ? slash + 1 : object.key, &address->segment, err);
+    cloud_s3_address_clear(&object);
     return status;
 }
 
@@ -195,7 +217,7 @@ static cistern_status read_text(origin_address *address, const char *text, ciste
     if (known == NULL)
         return strstr(text, "://") != NULL
                    ? base_fail(err, CISTERN_USAGE,
-                               "'%.*s' is no address that is known: http, https or file is",
+                               "'%.*s' is no address that is known: http, https, s3 or file is",
                                (int)strcspn(text, ":"), text)
                    : read_path(address, text, err);
     if (!known->supported)
@@ -205,6 +227,8 @@ static cistern_status read_text(origin_address *address, const char *text, ciste
             known->name);
     if (begins(text, "file:"))
         return read_file_address(address, text + strlen("file:"), err);
+    if (begins(text, "s3:"))
+        return read_s3(address, text, err);
     if (begins(text, "http"))
         return read_url(address, text, err);
     return read_published(address, text, err);
@@ -310,14 +334,25 @@ cistern_status origin_address_config(const origin_address *address, origin_addre
     cistern_status status = base_asprintf(&text, err, "%.*s%sconfig.json", (int)(no_path ? n : end),
                                           address->text, no_path ? "/" : "");
     if (status == CISTERN_OK)
-        status = make(text, address->kind == ORIGIN_FILE ? read_path : read_url, out, err);
+        status = make(text,
+                      address->kind == ORIGIN_FILE ? read_path
+                      : address->kind == ORIGIN_S3 ? read_s3
+                                                   : read_url,
+                      out, err);
     free(text);
     return status;
 }
 
-cistern_status origin_address_source(const origin_address *address, net_client *client, net_source **out,
-                                     cistern_error *err)
+cistern_status origin_address_source(const origin_address *address, const origin_access *access,
+                                     net_source **out, cistern_error *err)
 {
-    return address->kind == ORIGIN_FILE ? net_file_source_new(address->text, out, err)
-                                        : net_http_source_new(client, address->text, out, err);
+    switch (address->kind) {
+    case ORIGIN_FILE:
+        return net_file_source_new(address->text, out, err);
+    case ORIGIN_HTTP:
+        return net_http_source_new(access->client, address->text, out, err);
+    case ORIGIN_S3:
+        return cloud_s3_source_new(access->client, access->cloud, address->text, out, err);
+    }
+    return base_fail(err, CISTERN_UNEXPECTED, "%s: an address of no kind", address->normalised);
 }

@@ -1,6 +1,6 @@
 /* What a user types as an origin, understood: an address outside any store.
  *
- * http(s) URLs, `file:` addresses, plain paths, and `torchvision:MODEL` and `keras:MODEL`, which stand for an address
+ * http(s) URLs, objects in S3 (cloud_s3_address.h), `file:` addresses, plain paths, and `torchvision:MODEL` and `keras:MODEL`, which stand for an address
  * of the table of published weights. `file://host/path` forms are URLs (percent-decoded; the
  * host must be empty or localhost); `file:PATH` and plain paths are taken byte for byte. The addresses of
  * hubs and buckets are recognised and refused by name. It makes no request; a file's directory is looked up
@@ -11,13 +11,20 @@
 
 #include <stdbool.h>
 #include "base_error.h"
+#include "cloud_context.h"
 #include "model_published.h"
 #include "net_client.h"
 #include "net_source.h"
 
 #define ORIGIN_PREFIX_HEX 8 /* digits of a digest in torchvision's file names, `vgg16-397923af.pth` */
 
-typedef enum origin_kind { ORIGIN_HTTP, ORIGIN_FILE } origin_kind;
+typedef enum origin_kind { ORIGIN_HTTP, ORIGIN_FILE, ORIGIN_S3 } origin_kind;
+
+/** By what origins are reached; borrowed. */
+typedef struct origin_access {
+    net_client *client;
+    cloud_context *cloud; /* NULL: clouds are asked anonymously */
+} origin_access;
 
 typedef struct origin_address origin_address; /* immutable */
 
@@ -29,7 +36,7 @@ bool origin_address_is(const char *text);
  * Understand an address.
  * @param text  as typed; a text without a scheme is a path.
  * @param out   freed with origin_address_free.
- * @retval USAGE      no such address; hf: s3: gs: az: oci: "not supported by this version".
+ * @retval USAGE      no such address; hf: gs: az: oci: "not supported by this version".
  * @retval UNREADABLE a published file of a kind that this version does not read.
  * @retval NOT_FOUND  a file's directory does not exist; nothing of that name is published (what is, is listed). @retval DENIED  it may not be looked up. @retval
  * NO_MEMORY
@@ -67,13 +74,13 @@ cistern_status origin_address_default_name(const origin_address *address, char *
 
 /**
  * The address of the config.json beside it.
- * @param out  NULL if there is none to ask for (a URL with a query); else freed with origin_address_free.
+ * @param out  NULL if there is none to ask for (a URL with a query, a version of an object); else freed with origin_address_free.
  */
 cistern_status origin_address_config(const origin_address *address, origin_address **out,
                                      cistern_error *err) CISTERN_MUST_CHECK;
 
-/** A source that reads it. @param client  borrowed until the source is freed. */
-cistern_status origin_address_source(const origin_address *address, net_client *client, net_source **out,
-                                     cistern_error *err) CISTERN_MUST_CHECK;
+/** A source that reads it. @param access  what it holds is borrowed until the source is freed. */
+cistern_status origin_address_source(const origin_address *address, const origin_access *access,
+                                     net_source **out, cistern_error *err) CISTERN_MUST_CHECK;
 
 #endif

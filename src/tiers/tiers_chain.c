@@ -11,7 +11,7 @@ struct tiers {
     bool offline;
     uint64_t wait_ms;
     unsigned parallel;
-    net_client *client;
+    origin_access access;
     pthread_mutex_t lock; /* guards `local` */
     store *local;         /* NULL until opened; then never changes */
     _Atomic uint64_t received;
@@ -35,7 +35,9 @@ cistern_status tiers_new(const tiers_options *options, tiers **out, cistern_erro
     if (st == CISTERN_OK)
         st = base_strdup(options->state_path, &t->state_path, err);
     if (st == CISTERN_OK)
-        st = net_client_new(&options->net, &t->client, err);
+        st = net_client_new(&options->net, &t->access.client, err);
+    if (st == CISTERN_OK)
+        st = cloud_context_new(&options->cloud, &t->access.cloud, err);
     if (st != CISTERN_OK) {
         tiers_free(t);
         return st;
@@ -49,7 +51,8 @@ void tiers_free(tiers *t)
     if (!t)
         return;
     store_free(t->local);
-    net_client_free(t->client);
+    cloud_context_free(t->access.cloud);
+    net_client_free(t->access.client);
     pthread_mutex_destroy(&t->lock);
     free(t->store_path);
     free(t->state_path);
@@ -66,9 +69,9 @@ bool tiers_offline(const tiers *t)
     return t->offline;
 }
 
-net_client *tiers_client(const tiers *t)
+const origin_access *tiers_access(const tiers *t)
 {
-    return t->client;
+    return &t->access;
 }
 
 uint64_t tiers_wait_ms(const tiers *t)
@@ -83,7 +86,7 @@ unsigned tiers_parallel(const tiers *t)
 
 void tiers_traffic(const tiers *t, uint64_t *requests, uint64_t *bytes)
 {
-    *requests = net_client_requests(t->client);
+    *requests = net_client_requests(t->access.client);
     *bytes = atomic_load(&t->received);
 }
 

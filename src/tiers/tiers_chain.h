@@ -11,7 +11,9 @@
 #define TIERS_CHAIN_H
 
 #include "catalog_resolve.h"
+#include "cloud_context.h"
 #include "net_client.h"
+#include "origin_address.h"
 #include "store_fetch.h"
 #include "store_open.h"
 
@@ -26,11 +28,13 @@ typedef struct tiers_options {
     uint64_t wait_ms;       /* for another process's fetch; STORE_WAIT_FOREVER */
     unsigned parallel;      /* ranged requests at once; 0: the store's default */
     net_options net;        /* borrowed texts are copied by the client */
+    cloud_options cloud;    /* likewise by the context */
 } tiers_options;
 
 #define TIERS_OPTIONS_INIT                                                                                   \
     {                                                                                                        \
-        sizeof(tiers_options), NULL, NULL, false, STORE_WAIT_FOREVER, 0, NET_OPTIONS_INIT                    \
+        sizeof(tiers_options), NULL, NULL, false, STORE_WAIT_FOREVER, 0, NET_OPTIONS_INIT,                   \
+            CLOUD_OPTIONS_INIT                                                                               \
     }
 
 /** @param options  borrowed for the call. @retval NO_MEMORY; USAGE without a store's path */
@@ -39,7 +43,8 @@ void tiers_free(tiers *t); /* NULL allowed; every fetch has ended */
 
 const char *tiers_store_path(const tiers *t); /* as given; borrowed */
 bool tiers_offline(const tiers *t);
-net_client *tiers_client(const tiers *t); /* borrowed */
+/** By what origins are reached; borrowed while the chain lives. */
+const origin_access *tiers_access(const tiers *t);
 uint64_t tiers_wait_ms(const tiers *t);
 unsigned tiers_parallel(const tiers *t);
 

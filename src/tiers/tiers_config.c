@@ -11,10 +11,10 @@ static cistern_status read_document(tiers *t, const origin_address *address, con
     net_source *source = NULL;
     net_answer answer = {0};
     cistern_status st;
-    if (origin_address_kind(address) == ORIGIN_HTTP && tiers_offline(t))
+    if (origin_address_kind(address) != ORIGIN_FILE && tiers_offline(t))
         return base_fail(err, CISTERN_OFFLINE, "%s: no request is made offline",
                          origin_address_shown(address));
-    st = origin_address_source(address, tiers_client(t), &source, err);
+    st = origin_address_source(address, tiers_access(t), &source, err);
     if (st == CISTERN_OK)
         st = net_source_stat(source, run, &answer, err);
     if (st == CISTERN_OK && answer.stat.size_known && answer.stat.size > TIERS_CONFIG_MAX)
@@ -23,7 +23,7 @@ static cistern_status read_document(tiers *t, const origin_address *address, con
     if (st == CISTERN_OK)
         st = net_retry_document(source, buf, run, &answer, err);
     net_source_free(source);
-    if (st == CISTERN_OK && origin_address_kind(address) == ORIGIN_HTTP)
+    if (st == CISTERN_OK && origin_address_kind(address) != ORIGIN_FILE)
         tiers_add_received(t, buf->len);
     return st;
 }

@@ -80,7 +80,7 @@ static cistern_status ask_origin(tiers_fetched *f, const base_run *run, bool *ou
     if (st == CISTERN_OK && found && hint.file_count == 1 && strcmp(hint.version, f->version.tag) == 0)
         validator = hint.files[0].validator;
     if (st == CISTERN_OK)
-        st = origin_address_source(f->address, tiers_client(f->chain), &source, err);
+        st = origin_address_source(f->address, tiers_access(f->chain), &source, err);
     dated = strncmp(validator, LAST_MODIFIED_MARK, sizeof LAST_MODIFIED_MARK - 1) == 0;
     if (st == CISTERN_OK)
         st =
@@ -163,6 +163,20 @@ static cistern_status check_promised_digest(tiers_fetched *f, const base_digest 
                      hex);
 }
 
+/* The service that keeps the file says what its bytes are. */
+static cistern_status check_told_digest(const tiers_fetched *f, const store_fetch_got *got,
+                                        cistern_error *err)
+{
+    char told[BASE_SHA256_HEX], hex[BASE_SHA256_HEX];
+    if (!got->stat.has_sha256 || base_digest_equal(&got->stat.sha256, &got->file.sha256))
+        return CISTERN_OK;
+    base_digest_hex(&got->stat.sha256, told);
+    base_digest_hex(&got->file.sha256, hex);
+    return base_fail(err, CISTERN_DAMAGED,
+                     "%s: the service keeps the SHA-256 %s, what came has %s; nothing was stored",
+                     origin_address_shown(f->address), told, hex);
+}
+
 /* The claim is won: bring the bytes in. */
 static cistern_status copy_file(tiers_fetched *f, store_fetch *claim, const base_run *run, cistern_error *err)
 {
@@ -179,7 +193,7 @@ static cistern_status copy_file(tiers_fetched *f, store_fetch *claim, const base
     file->claim = claim;
     want.sha256 = f->has_expected ? &f->expected : NULL;
     want.parallel = tiers_parallel(f->chain);
-    st = origin_address_source(f->address, tiers_client(f->chain), &source, err);
+    st = origin_address_source(f->address, tiers_access(f->chain), &source, err);
     if (st == CISTERN_OK)
         st = store_fetch_copy(claim, source, &want, run, &got, err);
     net_source_free(source);
@@ -189,9 +203,11 @@ static cistern_status copy_file(tiers_fetched *f, store_fetch *claim, const base
     file->stat = got.stat;
     f->received += got.transferred;
     f->resumed += got.resumed;
-    if (origin_address_kind(f->address) == ORIGIN_HTTP)
+    if (origin_address_kind(f->address) != ORIGIN_FILE)
         tiers_add_received(f->chain, got.transferred);
-    st = check_promised_digest(f, &got.file.sha256, err);
+    st = check_told_digest(f, &got, err);
+    if (st == CISTERN_OK)
+        st = check_promised_digest(f, &got.file.sha256, err);
     if (st != CISTERN_OK)
         store_fetch_drop(claim);
     return st;
@@ -235,7 +251,8 @@ static cistern_status bring_in(tiers_fetched *f, const base_run *run, cistern_er
 static cistern_status read_named_config(tiers_fetched *f, const base_run *run, cistern_error *err)
 {
     const char *spec = f->request.config;
-    bool remote = spec && (strncmp(spec, "http://", 7) == 0 || strncmp(spec, "https://", 8) == 0);
+    bool remote = spec && (strncmp(spec, "http://", 7) == 0 || strncmp(spec, "https://", 8) == 0 ||
+                           strncmp(spec, "s3://", 5) == 0);
     cistern_status st = CISTERN_OK;
     if (!spec)
         return CISTERN_OK;

@@ -426,7 +426,7 @@ static void adding_the_same_again_moves_nothing(void **state)
 
 static void bad_arguments_are_usage(void **state)
 {
-    static const char *const origins[] = {"s3://bucket/key", "ftp://host/x", "VGG16", "a//b", "", "x:y:z"};
+    static const char *const origins[] = {"gs://bucket/key", "ftp://host/x", "VGG16", "a//b", "", "x:y:z"};
     api_fixture *f = *state;
     cistern_pull_options o = CISTERN_PULL_OPTIONS_INIT;
     cistern_version *v = NULL;

@@ -38,7 +38,7 @@ class Usage(cli_support.Case):
         self.fails(2, "ls", says=["my.ini", "line 2", "stroe"])
 
     def test_other_addresses_are_refused_by_name(self):
-        for address in ("s3://bucket/x.pth", "hf:org/model"):
+        for address in ("gs://bucket/x.pth", "hf:org/model"):
             self.fails(2, "pull", address, "--as", "x")
 
 

@@ -217,8 +217,7 @@ static void what_is_no_file_of_this_machine(void **state)
 
 static void hubs_and_buckets_are_refused_by_name(void **state)
 {
-    static const char *const texts[] = {"hf:a/b",     "s3://b/k",    "gs://b/k",
-                                        "az://a/c/k", "oci://r/m:1", "HF:a/b"};
+    static const char *const texts[] = {"hf:a/b", "gs://b/k", "az://a/c/k", "oci://r/m:1", "HF:a/b"};
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         origin_address *a = NULL;
@@ -317,31 +316,36 @@ static void the_config_lies_beside(void **state)
     origin_address_free(a);
 }
 
-static void sources_of_both_kinds(void **state)
+static void sources_of_all_kinds(void **state)
 {
-    net_client *client = NULL;
+    origin_access access = {NULL, NULL};
     net_source *src = NULL;
     net_answer answer;
     char text[1024];
     (void)state;
-    assert_int_equal(net_client_new(NULL, &client, NULL), CISTERN_OK);
+    assert_int_equal(net_client_new(NULL, &access.client, NULL), CISTERN_OK);
     FILE *file = fopen(temp_dir_path(&dir, "five"), "wb");
     assert_non_null(file);
     fputs("12345", file);
     fclose(file);
     snprintf(text, sizeof text, "%s/five", dir.path);
     origin_address *a = parse(text);
-    assert_int_equal(origin_address_source(a, client, &src, NULL), CISTERN_OK);
+    assert_int_equal(origin_address_source(a, &access, &src, NULL), CISTERN_OK);
     assert_int_equal(net_source_stat(src, NULL, &answer, NULL), CISTERN_OK);
     assert_int_equal(answer.stat.size, 5);
     net_source_free(src);
     origin_address_free(a);
     a = parse("http://u:p@h/x?token=1");
-    assert_int_equal(origin_address_source(a, client, &src, NULL), CISTERN_OK);
+    assert_int_equal(origin_address_source(a, &access, &src, NULL), CISTERN_OK);
     assert_string_equal(net_source_shown(src), "http://h/x");
     net_source_free(src);
     origin_address_free(a);
-    net_client_free(client);
+    a = parse("S3://b/dir/x.pth");
+    assert_int_equal(origin_address_source(a, &access, &src, NULL), CISTERN_OK);
+    assert_string_equal(net_source_shown(src), "s3://b/dir/x.pth");
+    net_source_free(src);
+    origin_address_free(a);
+    net_client_free(access.client);
 }
 
 int main(void)
@@ -359,7 +363,7 @@ int main(void)
         cmocka_unit_test(published_names_stand_for_their_addresses),
         cmocka_unit_test(addresses_and_references_are_told_apart),
         cmocka_unit_test(the_config_lies_beside),
-        cmocka_unit_test(sources_of_both_kinds),
+        cmocka_unit_test(sources_of_all_kinds),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -14,11 +14,14 @@ typedef struct net_request {
     const char *if_match; /* or NULL */
     const char *if_none_match;
     const char *if_modified_since;
+    const net_dialect *dialect; /* or NULL */
+    const net_url *start;       /* of the dialect: where the redirects began; set by net_hops_run */
 } net_request;
 
 typedef enum net_take {
     NET_TAKE_BODY, /* give it to `body` */
     NET_DROP_BODY, /* read and forget a small one, so that the connection can be used again */
+    NET_KEEP_BODY, /* the same, but its beginning goes to `kept` */
     NET_STOP_HERE  /* the head was enough */
 } net_take;
 
@@ -27,6 +30,7 @@ typedef struct net_listener {
     cistern_status (*head)(void *user, const net_head *head, net_take *out, cistern_error *err);
     cistern_status (*body)(void *user, const void *bytes, size_t n, cistern_error *err);
     void (*tick)(void *user); /* at least 10 times a second; may be NULL */
+    base_buf *kept;           /* for NET_KEEP_BODY: filled up to its maximum; else NULL */
     void *user;
 } net_listener;
 

@@ -2,7 +2,7 @@
 #ifndef NET_HEAD_H
 #define NET_HEAD_H
 
-#include "net_source.h"
+#include "net_http.h"
 
 typedef enum net_range_kind {
     NET_RANGE_NONE,
@@ -28,6 +28,9 @@ typedef struct net_head {
     char last_modified[NET_FIELD_MAX];
     char content_type[NET_FIELD_MAX];
     char disposition[NET_NAME_MAX]; /* the file name of Content-Disposition, made harmless */
+    const char *const
+        *watch; /* names of further fields, ended by NULL; NULL: none. Stays from head to head */
+    char watched[NET_WATCH_MAX][NET_FIELD_MAX];
 } net_head;
 
 /** One line with or without its line end; a status line begins a new head. */
