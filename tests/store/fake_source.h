@@ -27,6 +27,7 @@ typedef struct fake_source {
     const uint8_t *changed_bytes;
     size_t changed_size;
     const char *changed_etag;
+    bool flickers; /* a stat always shows the first state, a read the other */
     atomic_int reads, stats;
     atomic_ullong sent;
     atomic_int running, most_running;
@@ -54,7 +55,7 @@ static inline cistern_status fake_stat(net_source *src, const base_run *run, net
     atomic_fetch_add(&f->stats, 1);
     if (f->failure != CISTERN_OK)
         return base_fail(err, f->failure, "fake failure");
-    fake_state(f, fake_changed(f, atomic_load(&f->reads)), &out->stat);
+    fake_state(f, !f->flickers && fake_changed(f, atomic_load(&f->reads)), &out->stat);
     return CISTERN_OK;
 }
 

@@ -100,6 +100,39 @@ static void damaged_chunk_is_named(void **state)
     free(bytes);
 }
 
+typedef struct meddler {
+    const store_case *c;
+    const store_file *file;
+    bool done;
+} meddler;
+
+static void change_what_was_hashed(void *user, const base_progress *p)
+{
+    meddler *m = user;
+    if (!m->done && p->done > 0)
+        damage(m->c, m->file, 0);
+    m->done = true;
+}
+
+/* Changed behind the hashing, its size and mtime as before: what was hashed was right, but it is not recorded. */
+static void changed_while_hashed_is_not_recorded(void **state)
+{
+    store_case *c = *state;
+    uint8_t *bytes = case_bytes(13 * MIB, 12);
+    store_file file = case_put(c, bytes, 13 * MIB);
+    meddler m = {.c = c, .file = &file};
+    base_run run = {.progress = change_what_was_hashed, .progress_user = &m};
+    store_trust trust;
+    int fd;
+    case_remove_tree(c->state);
+    assert_ok(store_blob_open(c->s, &file, &run, &fd, &trust, err));
+    close(fd);
+    assert_true(m.done);
+    assert_int_equal(trust, STORE_TRUST_HASHED);
+    assert_status(store_blob_open(c->s, &file, NULL, &fd, &trust, err), CISTERN_DAMAGED, "chunk 0");
+    free(bytes);
+}
+
 static void wrong_size_is_damaged_and_counts_as_absent(void **state)
 {
     store_case *c = *state;
@@ -259,6 +292,7 @@ int main(void)
         TEST(absent_is_not_found),
         TEST(record_is_believed_until_something_changes),
         TEST(damaged_chunk_is_named),
+        TEST(changed_while_hashed_is_not_recorded),
         TEST(wrong_size_is_damaged_and_counts_as_absent),
         TEST(link_fifo_or_directory_in_place_of_a_blob),
         TEST(record_that_others_may_write_is_not_believed),

@@ -228,21 +228,44 @@ static void lost_for_good_is_kept_and_resumed(void **state)
 static void changed_midway_is_a_clean_restart(void **state)
 {
     store_case *c = *state;
-    uint8_t *bytes = case_bytes(8 * MIB, 8), *other = case_bytes(7 * MIB, 9);
+    for (size_t size = 7 * MIB; size <= 8 * MIB; size += MIB) { /* of another size, and of the same */
+        uint8_t *bytes = case_bytes(8 * MIB, 8), *other = case_bytes(size, 9 + size);
+        fake_source source;
+        fetch_case f;
+        fake_init(&source, bytes, 8 * MIB);
+        source.change_at = 4;
+        source.changed_bytes = other;
+        source.changed_size = size;
+        init_case(&f);
+        fetch(c, &source, &f);
+        assert_int_equal(f.status, CISTERN_OK);
+        assert_int_equal(f.got.file.size, size);
+        assert_true(case_has_blob(c, other, size));
+        assert_int_equal(case_entries(c, "blobs/sha256"), size == 7 * MIB ? 1 : 2); /* and no mixture */
+        assert_string_equal(f.got.stat.etag, "\"two\"");
+        free(bytes);
+        free(other);
+    }
+}
+
+/* It changes at every request: at last one plain request, which cannot mix two states. */
+static void changing_all_the_time_ends_with_one_plain_request(void **state)
+{
+    store_case *c = *state;
+    uint8_t *bytes = case_bytes(8 * MIB, 8);
     fake_source source;
     fetch_case f;
     fake_init(&source, bytes, 8 * MIB);
-    source.change_at = 4;
-    source.changed_bytes = other;
-    source.changed_size = 7 * MIB;
+    source.change_at = 1;
+    source.changed_bytes = bytes;
+    source.changed_size = 8 * MIB;
+    source.flickers = true;
     init_case(&f);
     fetch(c, &source, &f);
     assert_int_equal(f.status, CISTERN_OK);
-    assert_true(case_has_blob(c, other, 7 * MIB));
-    assert_false(case_has_blob(c, bytes, 8 * MIB));
-    assert_string_equal(f.got.stat.etag, "\"two\"");
+    assert_int_equal(source.stats, 3 + 1);
+    assert_true(case_has_blob(c, bytes, 8 * MIB));
     free(bytes);
-    free(other);
 }
 
 static void changed_between_two_commands_is_a_clean_restart(void **state)
@@ -610,6 +633,7 @@ int main(void)
         TEST(cut_is_tried_again_from_there),
         TEST(lost_for_good_is_kept_and_resumed),
         TEST(changed_midway_is_a_clean_restart),
+        TEST(changing_all_the_time_ends_with_one_plain_request),
         TEST(changed_between_two_commands_is_a_clean_restart),
         TEST(ranges_ignored_is_one_plain_request),
         TEST(no_strong_validator_is_one_plain_request),
