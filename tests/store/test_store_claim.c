@@ -297,6 +297,49 @@ static void unreadable_claim_is_taken_over_when_it_stands_still(void **state)
     }
 }
 
+typedef struct rival {
+    const store_case *c;
+    char path[4 * CASE_PATH];
+    bool made;
+} rival;
+
+static void make_rival(void *user, const char *point)
+{
+    rival *r = user;
+    if (strcmp(point, "claim_created") == 0 && !r->made)
+        case_write(r->path, "somebody", 8);
+    r->made = true;
+}
+
+/* Two that do not see each other's claim in time: it is looked again after creating, and ours is withdrawn. */
+static void claim_beside_another_is_withdrawn(void **state)
+{
+    store_case *c = *state;
+    static const int numbers[] = {9, 1}; /* the other's is higher than ours, or it is the lower one */
+    base_digest key = the_key();
+    char dir[STORE_NAME_MAX];
+    store_claim_dir(&key, dir);
+    for (int i = 0; i < 2; i++) {
+        rival r = {.c = c};
+        store_fetch *fetch = NULL;
+        char other[4 * CASE_PATH];
+        snprintf(r.path, sizeof r.path, "%s/%s/%d.claim", c->root, dir, numbers[i]);
+        snprintf(other, sizeof other, "%s/%s/4.data", c->root, dir);
+        c->options.takeover_ms = 3600000;
+        c->options.fault = make_rival;
+        c->options.fault_user = &r;
+        case_reopen(c);
+        assert_ok(base_mkdirs(store_root_fd(c->s), dir, store_modes(c->s), err));
+        case_write(other, "x", 1); /* so that ours will be 5 */
+        assert_status(store_fetch_begin(c->s, &key, 0, NULL, &fetch, err), CISTERN_TIMED_OUT,
+                      "still fetching");
+        assert_null(fetch);
+        assert_int_equal(case_entries(c, dir), 2); /* the other's claim, and the data */
+        assert_int_equal(unlink(r.path), 0);
+        assert_int_equal(unlink(other), 0);
+    }
+}
+
 static int begin_end_often(void *arg)
 {
     shared *sh = arg;
@@ -381,6 +424,7 @@ int main(void)
         TEST(still_owner_is_taken_over_and_does_no_harm_when_it_wakes),
         TEST(beating_owner_is_not_taken_over),
         TEST(unreadable_claim_is_taken_over_when_it_stands_still),
+        TEST(claim_beside_another_is_withdrawn),
         TEST(no_two_owners_at_one_time),
         TEST(random_kills_never_leave_a_bad_blob),
     };
