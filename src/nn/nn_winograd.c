@@ -1,27 +1,33 @@
 /* Portable C: 16 outputs x two tiles at a time. */
+#define NN_LANES 4
 #include "priv/nn_winograd_body.h"
 
 NN_WINOGRAD_TRANSFORMS(portable)
 
 #define TILES 2
 
+#define PARTS (NN_BLOCK / NN_LANES)
+
 /* N is a constant at every call. */
 ALWAYS void multiply(const float *u, const float *v, size_t v_block, size_t channels, float *m, int add,
                      const size_t N)
 {
-    vec sum[TILES];
-    for (size_t t = 0; t < N; t++) {
-        sum[t] = (vec){0};
+    vec sum[TILES][PARTS];
+    for (size_t i = 0; i < N * PARTS; i++) {
+        sum[i / PARTS][i % PARTS] = (vec){0};
     }
     for (size_t c = 0; c < channels; c++) {
         const float *at = v + c / NN_BLOCK * v_block + c % NN_BLOCK;
-        for (size_t t = 0; t < N; t++) {
-            sum[t] += at[t * NN_BLOCK] * load(u + c * NN_PAIR);
+#pragma GCC unroll 8
+        for (size_t i = 0; i < N * PARTS; i++) {
+            sum[i / PARTS][i % PARTS] +=
+                at[i / PARTS * NN_BLOCK] * load(u + c * NN_PAIR + i % PARTS * NN_LANES);
         }
     }
-    for (size_t t = 0; t < N; t++) {
-        vec before = add ? load(m + t * NN_PAIR) : (vec){0};
-        store(m + t * NN_PAIR, sum[t] + before);
+    for (size_t i = 0; i < N * PARTS; i++) {
+        float *to = m + i / PARTS * NN_PAIR + i % PARTS * NN_LANES;
+        vec before = add ? load(to) : (vec){0};
+        store(to, sum[i / PARTS][i % PARTS] + before);
     }
 }
 

@@ -2,6 +2,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#define NN_LANES 8
 #include "priv/nn_winograd_body.h"
 
 #define TILES 6

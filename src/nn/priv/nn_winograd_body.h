@@ -1,5 +1,5 @@
-/* The transforms of F(4x4, 3x3), written once over vectors of 16 floats; each instruction set's file includes them and
- * gives them its name. The compiler makes of a vector one register (AVX-512), two (AVX2) or four (SSE, NEON).
+/* The transforms of F(4x4, 3x3), written once over vectors; each instruction set's file includes them, says how long a
+ * vector is, and gives them its name.
  *
  * With a = 5/8 and b = 3/2:
  *     B^T  rows: ( a2b2 0 -(a2+b2) 0 1 0 ), ( 0 -+ab2 -b2 +-a 1 0 ), ( 0 -+a2b -a2 +-b 1 0 ), ( 0 a2b2 0 -(a2+b2) 0 1 )
@@ -14,8 +14,9 @@
 
 #define ALWAYS static inline __attribute__((always_inline))
 
-typedef float vec __attribute__((vector_size(64), may_alias));
-typedef int veci __attribute__((vector_size(64)));
+/* The includer says how many floats a vector holds that suits its registers: 4, 8 or 16. */
+typedef float vec __attribute__((vector_size(4 * NN_LANES), may_alias));
+typedef int veci __attribute__((vector_size(4 * NN_LANES)));
 
 #define A1 NN_WINOGRAD_A
 #define B1 NN_WINOGRAD_B
@@ -104,27 +105,26 @@ ALWAYS void output_column(const vec m[6], vec out[4])
     out[3] = A3 * difference_a + B3 * difference_b + m[5];
 }
 
-ALWAYS void winograd_weights(const float *w, size_t channels, float *u, size_t u_stride)
+/* One input channel. */
+ALWAYS void winograd_weights(const float *w, float *u, size_t u_stride)
 {
-    for (size_t c = 0; c < channels; c++, w += 9 * NN_BLOCK, u += NN_PAIR) {
-        vec half[6][3], row[6];
+    vec half[6][3], row[6];
 #pragma GCC unroll 3
-        for (size_t x = 0; x < 3; x++) {
-            vec g[3] = {load(w + x * NN_BLOCK), load(w + (3 + x) * NN_BLOCK), load(w + (6 + x) * NN_BLOCK)},
-                column[6];
-            weights_column(g, column);
-#pragma GCC unroll 6
-            for (size_t i = 0; i < 6; i++) {
-                half[i][x] = column[i];
-            }
-        }
+    for (size_t x = 0; x < 3; x++) {
+        vec g[3] = {load(w + x * NN_BLOCK), load(w + (3 + x) * NN_BLOCK), load(w + (6 + x) * NN_BLOCK)},
+            column[6];
+        weights_column(g, column);
 #pragma GCC unroll 6
         for (size_t i = 0; i < 6; i++) {
-            weights_column(half[i], row);
+            half[i][x] = column[i];
+        }
+    }
 #pragma GCC unroll 6
-            for (size_t j = 0; j < 6; j++) {
-                store(u + (i * 6 + j) * u_stride, row[j]);
-            }
+    for (size_t i = 0; i < 6; i++) {
+        weights_column(half[i], row);
+#pragma GCC unroll 6
+        for (size_t j = 0; j < 6; j++) {
+            store(u + (i * 6 + j) * u_stride, row[j]);
         }
     }
 }
@@ -140,11 +140,13 @@ ALWAYS void winograd_input(const float *x, size_t x_row, float *v, size_t v_stri
     input_outer(x + x_row, x_row, v + 30 * v_stride, v_stride);
 }
 
-/* NaN stays: a comparison with it is false. */
+/* NaN stays: a comparison with it is false, and the instructions give their second operand where one is NaN. */
 ALWAYS vec rectified(vec v)
 {
-#if defined(__AVX512F__)
-    return (vec)_mm512_max_ps(_mm512_setzero_ps(), (__m512)v); /* gives its second operand where one is NaN */
+#if NN_LANES == 16
+    return (vec)_mm512_max_ps(_mm512_setzero_ps(), (__m512)v);
+#elif NN_LANES == 8
+    return (vec)_mm256_max_ps(_mm256_setzero_ps(), (__m256)v);
 #else
     return (vec)(~(v < 0) & (veci)v);
 #endif
@@ -152,8 +154,10 @@ ALWAYS vec rectified(vec v)
 
 ALWAYS vec greatest(vec a, vec b)
 {
-#if defined(__AVX512F__)
+#if NN_LANES == 16
     return (vec)_mm512_max_ps((__m512)a, (__m512)b);
+#elif NN_LANES == 8
+    return (vec)_mm256_max_ps((__m256)a, (__m256)b);
 #else
     veci take = b > a;
     return (vec)((take & (veci)b) | (~take & (veci)a));
@@ -209,37 +213,47 @@ ALWAYS void output_rows(const float *m, size_t m_stride, const int odd, vec bias
     }
 }
 
-ALWAYS void winograd_output(const float *m, size_t m_stride, const float *bias, const nn_tile_target *target)
+ALWAYS void winograd_output(const float *m, size_t m_stride, const float *bias, const nn_tile_target *target,
+                            size_t lane)
 {
     vec y[4][4], b = load(bias);
     output_rows(m, m_stride, 0, b, y[0], y[2]);
     FORGET();
     output_rows(m, m_stride, 1, b, y[1], y[3]);
     if (target->height == 4 && target->width == 4) { /* constants, so that the loops unroll */
-        nn_tile_target whole = {target->out, target->row, 4, 4, 0};
+        nn_tile_target whole = {target->out + lane, target->row, 4, 4, 0};
         store_tile(y, &whole);
     } else if (target->pool && target->height == 2 && target->width == 2) {
-        nn_tile_target whole = {target->out, target->row, 2, 2, 1};
+        nn_tile_target whole = {target->out + lane, target->row, 2, 2, 1};
         store_tile(y, &whole);
     } else {
-        store_tile(y, target);
+        nn_tile_target part = {target->out + lane, target->row, target->height, target->width, target->pool};
+        store_tile(y, &part);
     }
 }
 
-/* The three transforms under an instruction set's name. */
+/* The three transforms of 16 channels under an instruction set's name, as many at once as a vector holds. */
 #define NN_WINOGRAD_TRANSFORMS(isa)                                                                          \
     void nn_winograd_weights_f32_16__##isa(const float *w, size_t channels, float *u, size_t u_stride)       \
     {                                                                                                        \
-        winograd_weights(w, channels, u, u_stride);                                                          \
+        for (size_t c = 0; c < channels; c++, w += 9 * NN_BLOCK, u += NN_PAIR) {                             \
+            for (size_t lane = 0; lane < NN_BLOCK; lane += NN_LANES) {                                       \
+                winograd_weights(w + lane, u + lane, u_stride);                                              \
+            }                                                                                                \
+        }                                                                                                    \
     }                                                                                                        \
     void nn_winograd_input_f32_16__##isa(const float *x, size_t x_row, float *v, size_t v_stride)            \
     {                                                                                                        \
-        winograd_input(x, x_row, v, v_stride);                                                               \
+        for (size_t lane = 0; lane < NN_BLOCK; lane += NN_LANES) {                                           \
+            winograd_input(x + lane, x_row, v + lane, v_stride);                                             \
+        }                                                                                                    \
     }                                                                                                        \
     void nn_winograd_output_f32_16__##isa(const float *m, size_t m_stride, const float *bias,                \
                                           const nn_tile_target *target)                                      \
     {                                                                                                        \
-        winograd_output(m, m_stride, bias, target);                                                          \
+        for (size_t lane = 0; lane < NN_BLOCK; lane += NN_LANES) {                                           \
+            winograd_output(m + lane, m_stride, bias + lane, target, lane);                                  \
+        }                                                                                                    \
     }
 
 #endif
