@@ -28,6 +28,11 @@
  * s3-credentials-file  AWS_SHARED_CREDENTIALS_FILE (~/.aws/credentials)
  * s3-access-key-id, s3-secret-access-key, s3-session-token   AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN;
  *                    shown as "***" (the profile's, else requests are anonymous)
+ * netrc              path of a netrc file, whose user names and passwords go to its hosts (none)
+ * headers-file       path of a file of sections "[https://host]" with lines "Name: value", sent to that server only (none)
+ *
+ * mirror             "PREFIX = REPLACEMENT", as often as wanted: addresses that begin with PREFIX (a URL, up to the end of a
+ *                    segment) are asked at REPLACEMENT instead. In a file: the section [mirror], a pair on each line.
  */
 #ifndef CISTERN_OPTIONS_H
 #define CISTERN_OPTIONS_H
@@ -57,7 +62,7 @@ CISTERN_API cistern_status cistern_options_load(cistern_options *options,
 CISTERN_API cistern_status cistern_options_set(cistern_options *options, const char *name, const char *value,
                                                cistern_error *err) CISTERN_MUST_CHECK;
 
-/** The i-th option in the order of the table above; false past the end. Texts borrowed until the next change.
+/** The i-th option in the order of the table above, then the mirrors ("mirror PREFIX"); false past the end. Texts borrowed until the next change.
  *  @param source  "default", "flag", "environment CISTERN_STORE", "/etc/cistern/config.ini:3" … Secrets are shown as "***". */
 CISTERN_API int cistern_options_peek(const cistern_options *options, size_t i, const char **name,
                                      const char **value, const char **source);

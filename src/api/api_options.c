@@ -17,6 +17,7 @@
 #include "base_file.h"
 #include "base_json.h"
 #include "base_mem.h"
+#include "priv/api_mirrors.h"
 #include "priv/api_options.h"
 
 #define CONFIG_FILE_MAX (1u << 20) /* bytes */
@@ -24,6 +25,8 @@
 #define FOREVER         "forever"
 #define SOURCE_DEFAULT  "default"
 #define SOURCE_FLAG     "flag"
+#define SECTION_MIRROR  "mirror"
+#define INI_LINE_MAX    198 /* bytes: what is longer libinih cuts (INI_MAX_LINE, with line end and zero) */
 
 typedef enum option_kind {
     OPTION_TEXT,
@@ -68,12 +71,15 @@ static const option_row option_table[] = {
     {"s3-access-key-id", OPTION_CREDENTIAL, "", 0, 0},
     {"s3-secret-access-key", OPTION_CREDENTIAL, "", 0, 0},
     {"s3-session-token", OPTION_CREDENTIAL, "", 0, 0},
+    {"netrc", OPTION_TEXT, "", 0, 0},
+    {"headers-file", OPTION_TEXT, "", 0, 0},
 };
 #define OPTION_COUNT (sizeof option_table / sizeof option_table[0])
 
 struct cistern_options {
     char *value[OPTION_COUNT];
     char *source[OPTION_COUNT];
+    api_mirrors mirrors;
     cistern_log_fn log_fn;
     void *log_user;
 };
@@ -178,6 +184,7 @@ void cistern_options_free(cistern_options *o)
         free(o->value[i]);
         free(o->source[i]);
     }
+    api_mirrors_clear(&o->mirrors);
     free(o);
 }
 
@@ -185,6 +192,8 @@ cistern_status cistern_options_set(cistern_options *o, const char *name, const c
                                    cistern_error *err)
 {
     int i = option_find(name);
+    if (strcmp(name, SECTION_MIRROR) == 0)
+        return api_mirrors_put_line(&o->mirrors, value, SOURCE_FLAG, SOURCE_FLAG, err);
     if (i < 0)
         return base_fail(err, CISTERN_USAGE, "there is no option '%s'", name);
     return value_put(o, i, value, SOURCE_FLAG, err);
@@ -204,19 +213,45 @@ typedef struct ini_reading {
     cistern_status status;
 } ini_reading;
 
+/* libinih takes the first of "=" and ":" for the end of the name, which in a URL is behind its scheme. */
+static cistern_status load_mirror(ini_reading *reading, const char *name, const char *value)
+{
+    char *line = NULL;
+    bool scheme = strncmp(value, "//", 2) == 0;
+    cistern_status st = base_asprintf(&line, reading->err, "%s%s%s", name, scheme ? ":" : " = ", value);
+    if (st == CISTERN_OK)
+        st = api_mirrors_put_line(&reading->options->mirrors, line, reading->path, SOURCE_FLAG, reading->err);
+    free(line);
+    return st;
+}
+
 static int ini_line(void *user, const char *section, const char *name, const char *value)
 {
     ini_reading *reading = user;
     char source[512];
     int i = option_find(name);
     snprintf(source, sizeof source, "%s", reading->path);
-    if (section[0] != 0)
+    if (strcmp(section, SECTION_MIRROR) == 0)
+        reading->status = load_mirror(reading, name, value);
+    else if (section[0] != 0)
         reading->status = base_fail(reading->err, CISTERN_USAGE, "section [%s] is not known", section);
     else if (i < 0)
         reading->status = base_fail(reading->err, CISTERN_USAGE, "there is no option '%s'", name);
     else
         reading->status = value_load(reading->options, i, value, source, reading->err);
     return reading->status == CISTERN_OK;
+}
+
+static cistern_status check_line_lengths(const char *text, cistern_error *err)
+{
+    for (size_t number = 1; *text; number++) {
+        size_t n = strcspn(text, "\n");
+        if (n > INI_LINE_MAX)
+            return base_fail(err, CISTERN_USAGE, "line %zu has %zu bytes, at most %d allowed", number, n,
+                             INI_LINE_MAX);
+        text += n + (text[n] == '\n');
+    }
+    return CISTERN_OK;
 }
 
 /* One configuration file; an absent one is no error unless it was named. */
@@ -234,6 +269,8 @@ static cistern_status load_file(cistern_options *o, const char *path, bool named
     }
     if (st == CISTERN_OK && text.len > 0 && strlen(text.data) != text.len)
         st = base_fail(err, CISTERN_USAGE, "holds a zero byte");
+    if (st == CISTERN_OK && text.len > 0)
+        st = check_line_lengths(text.data, err);
     if (st == CISTERN_OK && text.len > 0) {
         line = ini_parse_string(text.data, ini_line, &reading);
         st = reading.status;
@@ -402,7 +439,7 @@ int cistern_options_peek(const cistern_options *o, size_t i, const char **name, 
                          const char **source)
 {
     if (i >= OPTION_COUNT)
-        return 0;
+        return api_mirrors_peek(&o->mirrors, i - OPTION_COUNT, name, value, source);
     *name = option_table[i].name;
     *value = hidden(&option_table[i], o->value[i]) ? "***" : o->value[i];
     *source = o->source[i];
@@ -486,6 +523,10 @@ void api_options_chain(const cistern_options *o, tiers_options *out)
     out->net.connect_timeout_ms = (unsigned)api_options_number(o, "connect-timeout") * 1000;
     out->net.low_speed_bytes = (unsigned)api_options_number(o, "low-speed-limit");
     out->net.low_speed_seconds = (unsigned)api_options_number(o, "low-speed-time");
+    out->net.netrc_file = text_or_null(o, "netrc");
+    out->net.headers_file = text_or_null(o, "headers-file");
+    out->net.mirrors = o->mirrors.pairs;
+    out->net.mirror_count = o->mirrors.count;
     out->net.user_agent = "cistern/" CISTERN_VERSION_TEXT;
     fill_s3(o, &out->cloud.s3);
 }

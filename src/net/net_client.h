@@ -3,7 +3,7 @@
  * Invariants
  *  1. libcurl is loaded (dlopen) at the first request and not before; it is initialised once per process and
  *     never unloaded, because resolver threads and TLS libraries may outlive any client.
- *  2. Nothing is read from the environment: proxy, exceptions from it and the CA file come from the options only.
+ *  2. Nothing is read from the environment: proxy, exceptions from it, the CA file and secrets come from the options only.
  *     (libcurl itself looks at SSLKEYLOGFILE, and OpenSSL at OPENSSL_CONF; neither changes where requests go.)
  *  3. No signal disposition is changed. Signals are blocked on the calling thread while libcurl works, so
  * that its helper threads start with all of them blocked and a broken pipe is never seen by the program.
@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "base_error.h"
+#include "net_mirror.h"
 
 /** How requests are made. Text is copied by net_client_new. Zero never means "default": start from
  * NET_OPTIONS_INIT. */
@@ -33,11 +34,16 @@ typedef struct net_options {
     unsigned low_speed_bytes;    /* bytes per second … */
     unsigned low_speed_seconds;  /* … below which, for so long, a transfer counts as cut; 0: never */
     unsigned redirect_max;       /* redirects followed within one request */
+    const char *netrc_file;      /* user names and passwords by host; NULL: none is looked at */
+    const char *headers_file;    /* see net_header.h, read at the first request; NULL: none */
+    const net_mirror *mirrors;   /* mirror_count of them, checked by net_mirror_check */
+    size_t mirror_count;
 } net_options;
 
 #define NET_OPTIONS_INIT                                                                                     \
     {                                                                                                        \
-        sizeof(net_options), NULL, NULL, NULL, NULL, 5, 500, 8000, 60, 10000, 1024, 30, 10                   \
+        sizeof(net_options), NULL, NULL, NULL, NULL, 5, 500, 8000, 60, 10000, 1024, 30, 10, NULL, NULL,      \
+            NULL, 0                                                                                          \
     }
 
 typedef struct net_client net_client;

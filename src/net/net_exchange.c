@@ -8,8 +8,10 @@
  *  3. Redirects are never followed here: who follows decides about schemes and credentials.
  */
 #include "priv/net_exchange.h"
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "base_mem.h"
 #include "priv/net_outcome.h"
 
@@ -112,20 +114,25 @@ static cistern_status set_connection(exchange *x, const net_options *options)
     return CISTERN_OK;
 }
 
+static cistern_status add_line(exchange *x, const char *line)
+{
+    struct curl_slist *longer = x->curl->slist_append(x->fields, line);
+    if (longer == NULL)
+        return base_fail_memory(x->err, 0);
+    x->fields = longer;
+    return CISTERN_OK;
+}
+
 static cistern_status add_field(exchange *x, const char *name, const char *value)
 {
     char *line = NULL;
     if (value == NULL || value[0] == '\0')
         return CISTERN_OK;
     cistern_status status = base_asprintf(&line, x->err, "%s: %s", name, value);
-    if (status != CISTERN_OK)
-        return status;
-    struct curl_slist *longer = x->curl->slist_append(x->fields, line);
+    if (status == CISTERN_OK)
+        status = add_line(x, line);
     free(line);
-    if (longer == NULL)
-        return base_fail_memory(x->err, 0);
-    x->fields = longer;
-    return CISTERN_OK;
+    return status;
 }
 
 static cistern_status put_field(void *where, const char *name, const char *value, cistern_error *err)
@@ -156,7 +163,25 @@ static cistern_status add_dialect(exchange *x, const net_url *url, const net_req
     return request->dialect->sign(request->dialect->user, &outgoing, put_field, x, x->err);
 }
 
-static cistern_status set_request(exchange *x, const net_url *url, bool credentials,
+/* What the user's files have for this very server. */
+static cistern_status add_headers(exchange *x, net_client *client, const net_url *url)
+{
+    const char *netrc = net_client_options(client)->netrc_file;
+    const net_headers *headers = NULL;
+    cistern_status status = net_pool_headers(client, &headers, x->err);
+    if (status == CISTERN_OK && netrc != NULL) {
+        if (access(netrc, R_OK) != 0) /* libcurl would go on without it */
+            return base_fail_errno(x->err, errno, "netrc %s", netrc);
+        SET(CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL);
+        SET(CURLOPT_NETRC_FILE, netrc);
+    }
+    for (size_t i = 0; status == CISTERN_OK && i < headers->count; i++)
+        if (net_url_same_server(&headers->items[i].server, url))
+            status = add_line(x, headers->items[i].line);
+    return status;
+}
+
+static cistern_status set_request(exchange *x, net_client *client, const net_url *url, bool credentials,
                                   const net_request *request)
 {
     char *text = NULL;
@@ -183,7 +208,7 @@ static cistern_status set_request(exchange *x, const net_url *url, bool credenti
     if (status == CISTERN_OK)
         status = add_field(x, "If-Modified-Since", request->if_modified_since);
     if (status == CISTERN_OK)
-        status = add_dialect(x, url, request);
+        status = request->dialect != NULL ? add_dialect(x, url, request) : add_headers(x, client, url);
     if (status != CISTERN_OK)
         return status;
     SET(CURLOPT_HTTPHEADER, x->fields);
@@ -289,7 +314,7 @@ cistern_status net_exchange_run(net_client *client, const net_url *url, bool cre
     x.curl = x.slot->curl;
     status = set_connection(&x, options);
     if (status == CISTERN_OK)
-        status = set_request(&x, url, credentials, request);
+        status = set_request(&x, client, url, credentials, request);
     if (status != CISTERN_OK)
         goto out;
     net_pool_count(client);

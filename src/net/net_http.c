@@ -431,6 +431,26 @@ static void http_free(net_source *src)
     free(http);
 }
 
+/* Put the mirror's address in place of the published one, if there is a mirror for it. */
+static cistern_status find_mirror(http_source *src, cistern_error *err)
+{
+    char *text = NULL;
+    net_url mirror = {0};
+    cistern_status status = net_mirror_apply(src->head.options->mirrors, src->head.options->mirror_count,
+                                             src->head.shown, &text, err);
+    if (status != CISTERN_OK || text == NULL)
+        return status;
+    status = net_url_parse(text, &mirror, err);
+    free(text);
+    if (status != CISTERN_OK)
+        return base_frame(err, status, "the mirror of %s", src->head.shown);
+    net_url_clear(&src->url);
+    src->url = mirror;
+    src->head.published = src->head.shown;
+    src->head.shown = NULL;
+    return net_url_normalise(&src->url, &src->head.shown, err);
+}
+
 static cistern_status source_new(net_client *client, const char *url, const net_dialect *dialect_or_null,
                                  net_source **out, cistern_error *err)
 {
@@ -449,11 +469,14 @@ static cistern_status source_new(net_client *client, const char *url, const net_
     if (status == CISTERN_OK)
         status = src->has_dialect ? base_strdup(src->dialect.shown, &src->head.shown, err)
                                   : net_url_normalise(&src->url, &src->head.shown, err);
+    if (status == CISTERN_OK) {
+        net_url_file_name(&src->url, src->name, sizeof src->name);
+        status = src->has_dialect ? CISTERN_OK : find_mirror(src, err); /* signatures are for one server */
+    }
     if (status != CISTERN_OK) {
         net_source_free(&src->head);
         return status;
     }
-    net_url_file_name(&src->url, src->name, sizeof src->name);
     *out = &src->head;
     return CISTERN_OK;
 }

@@ -11,7 +11,7 @@
 
 /**
  * Make a source for a URL. Makes no request.
- * @param client  borrowed until the source is freed.
+ * @param client  borrowed until the source is freed. Its mirrors decide where requests go (net_source_published).
  * @param url     as net_url_parse takes it. User info becomes basic authorisation, sent to that scheme, host
  * and port only, and is never shown.
  * @param out     freed with net_source_free.

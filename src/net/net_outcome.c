@@ -19,7 +19,8 @@ static const code_row code_rows[] = {
      "not modified, which was not asked: the server or a proxy before it is at fault"},
     {400, CISTERN_NETWORK, false, "bad request: check the address"},
     {401, CISTERN_REFUSED, false,
-     "a user name and password are wanted: put them into the address (https://user:password@host/...)"},
+     "a user name and password are wanted: put them into the address (https://user:password@host/...), or "
+     "see --netrc and --headers-file"},
     {403, CISTERN_REFUSED, false,
      "access refused: check the address, its permissions, or whether a signed address has expired"},
     {404, CISTERN_NOT_FOUND, false, "nothing is there: check the address"},

@@ -89,11 +89,14 @@ struct net_source {
     const net_source_ops *ops;
     const net_options *options; /* for net_retry; borrowed from the client */
     char *shown;                /* redacted address for messages; owned */
+    char *published; /* the address that this is a mirror of, normalised; NULL: it is none; owned */
 };
 
 void net_source_free(net_source *src); /* NULL allowed */
 /** The address for messages, redacted; borrowed while the source lives. */
 const char *net_source_shown(const net_source *src);
+/** The published address if requests go to a mirror of it, else NULL; borrowed likewise. */
+const char *net_source_published(const net_source *src);
 
 /**
  * Ask what is there, without its bytes (HTTP: HEAD; where that is refused, GET of one byte).

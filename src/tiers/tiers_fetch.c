@@ -196,6 +196,9 @@ static cistern_status copy_file(tiers_fetched *f, store_fetch *claim, const base
     st = origin_address_source(f->address, tiers_access(f->chain), &source, err);
     if (st == CISTERN_OK)
         st = store_fetch_copy(claim, source, &want, run, &got, err);
+    if (st == CISTERN_OK && net_source_published(source) && run)
+        base_log_line(run->log, 1, "%s came from its mirror %s", net_source_published(source),
+                      net_source_shown(source));
     net_source_free(source);
     if (st != CISTERN_OK)
         return st;

@@ -15,8 +15,8 @@ VERBS = ["pull", "add", "classify", "ls", "show", "path", "history", "tag", "rol
 OPTIONS = ["store", "offline", "wait", "ca", "proxy", "no-proxy", "tries", "connect-timeout", "low-speed-limit",
            "low-speed-time", "parallel", "threads", "isa", "import-program", "state", "s3-endpoint", "s3-region", "s3-profile",
            "s3-addressing", "s3-anonymous", "s3-requester-pays", "s3-config-file", "s3-credentials-file",
-           "s3-access-key-id", "s3-secret-access-key", "s3-session-token"]
-SECRETS = OPTIONS[-3:]  # a command line can be read by other users of the machine
+           "s3-access-key-id", "s3-secret-access-key", "s3-session-token", "netrc", "headers-file"]
+SECRETS = ["s3-access-key-id", "s3-secret-access-key", "s3-session-token"]  # a command line can be read by other users of the machine
 
 
 class Help(cli_support.Case):
