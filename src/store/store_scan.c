@@ -1,5 +1,7 @@
 /* Listing partial/<key>/; see priv/store_scan.h. */
 #include "priv/store_claim.h"
+#include <dirent.h>
+#include <fcntl.h>
 #include "priv/store_scan.h"
 
 /* "<n>.<suffix>", n without leading zero. */
@@ -65,4 +67,39 @@ bool store_scan_has(const store_scan_list *list, uint64_t number)
         if (list->number[i] == number)
             return true;
     return false;
+}
+
+/* Unlink every temporary of an open directory, unless there is something else. */
+static void clear_temporaries(DIR *dir)
+{
+    for (int pass = 0; pass < 2; pass++) {
+        const struct dirent *entry;
+        rewinddir(dir);
+        while ((entry = readdir(dir)) != NULL) {
+            bool dots = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+            bool temporary = strncmp(entry->d_name, ".tmp-", 5) == 0;
+            if (!dots && !temporary)
+                return;
+            if (temporary && pass == 1)
+                unlinkat(dirfd(dir), entry->d_name, 0);
+        }
+    }
+}
+
+void store_scan_remove(const store *s, const base_digest *key)
+{
+    char path[STORE_NAME_MAX];
+    store_claim_dir(key, path);
+    if (unlinkat(s->root, path, AT_REMOVEDIR) == 0)
+        return;
+    int fd = openat(s->root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (!dir) {
+        if (fd >= 0)
+            close(fd);
+        return;
+    }
+    clear_temporaries(dir);
+    closedir(dir);
+    unlinkat(s->root, path, AT_REMOVEDIR); /* succeeds only if it is empty */
 }

@@ -83,13 +83,12 @@ static cistern_status fail_as_other(const watch *w, const store_claim_outcome *o
 
 void store_wait_release(store *s, const base_digest *key, store_claim *claim)
 {
-    char path[STORE_NAME_MAX], dir[STORE_NAME_MAX];
+    char path[STORE_NAME_MAX];
     store_claim_path(key, claim->number, "claim", path);
     if (claim->fd >= 0)
         store_entry_unlink(s, path, claim->fd);
     store_claim_close(claim);
-    store_claim_dir(key, dir);
-    unlinkat(s->root, dir, AT_REMOVEDIR); /* succeeds only if it is empty */
+    store_scan_remove(s, key);
 }
 
 /* After creating ours: does any other claim stand against it? Those up to `beaten` were proven dead or still. */

@@ -340,6 +340,21 @@ static void claim_beside_another_is_withdrawn(void **state)
     }
 }
 
+static void temporaries_of_the_killed_are_removed(void **state)
+{
+    store_case *c = *state;
+    base_digest key = the_key();
+    char dir[STORE_NAME_MAX], path[4 * CASE_PATH];
+    store_fetch *fetch = NULL;
+    store_claim_dir(&key, dir);
+    assert_ok(base_mkdirs(store_root_fd(c->s), dir, store_modes(c->s), err));
+    snprintf(path, sizeof path, "%s/%s/.tmp-00112233445566778899aabbccddeeff", c->root, dir);
+    case_write(path, "x", 1);
+    assert_ok(store_fetch_begin(c->s, &key, 0, NULL, &fetch, err));
+    store_fetch_end(fetch, CISTERN_OK, NULL);
+    assert_int_equal(case_entries(c, "partial"), 1); /* only CACHEDIR.TAG */
+}
+
 static int begin_end_often(void *arg)
 {
     shared *sh = arg;
@@ -425,6 +440,7 @@ int main(void)
         TEST(beating_owner_is_not_taken_over),
         TEST(unreadable_claim_is_taken_over_when_it_stands_still),
         TEST(claim_beside_another_is_withdrawn),
+        TEST(temporaries_of_the_killed_are_removed),
         TEST(no_two_owners_at_one_time),
         TEST(random_kills_never_leave_a_bad_blob),
     };

@@ -16,6 +16,9 @@ typedef struct store_scan {
 } store_scan;
 cistern_status store_scan_read(const store *s, const base_digest *key, store_scan *out,
                                cistern_error *err) CISTERN_MUST_CHECK;
+/** Remove the directory if nothing is left in it but temporaries: of the killed, or of one that is about to make a claim
+ * and will then simply try again. */
+void store_scan_remove(const store *s, const base_digest *key);
 bool store_scan_has(const store_scan_list *list, uint64_t number);
 
 #endif
