@@ -201,7 +201,7 @@ static void note_rest(const stream *s, model_index *index)
     model_index_note(index, note);
 }
 
-cistern_status formats_legacy_read(const formats_file *file, uint32_t number, model_index *index,
+cistern_status formats_legacy_read(const formats_file *file, uint32_t number, formats_output *out,
                                    cistern_error *err)
 {
     stream s = {.file = file, .err = err};
@@ -214,9 +214,9 @@ cistern_status formats_legacy_read(const formats_file *file, uint32_t number, mo
         goto out;
     keys_at = s.at;
     if ((st = next_pickle(&s, &keys)) || (st = formats_state_storages(object, &s.storage, &s.count, err)) ||
-        (st = read_blocks(&s, keys, keys_at)) || (st = formats_state_add(object, number, index, err)))
+        (st = read_blocks(&s, keys, keys_at)) || (st = formats_state_add(object, number, out->index, err)))
         goto out;
-    note_rest(&s, index);
+    note_rest(&s, out->index);
 out:
     free(s.storage);
     formats_pickle_free(keys);

@@ -28,4 +28,8 @@
 /* safetensors: the reference implementation's own limit (safetensors/src/tensor.rs, MAX_HEADER_SIZE). */
 #define FORMATS_SAFETENSORS_HEADER_MAX 100000000u /* bytes */
 
+/* Decoded tensors. A VGG-19 in F32 takes 575 MB; compressed zeros unpack a thousandfold. */
+#define FORMATS_DECODED_MAX        ((uint64_t)4 << 30) /* bytes of all of them */
+#define FORMATS_DECODED_HEADER_MAX (48u << 20)         /* bytes: 65,536 entries with the longest names */
+
 #endif

@@ -144,7 +144,7 @@ out:
     return st;
 }
 
-cistern_status formats_pth_read(const formats_file *file, uint32_t number, model_index *index,
+cistern_status formats_pth_read(const formats_file *file, uint32_t number, formats_output *out,
                                 cistern_error *err)
 {
     archive a = {.err = err};
@@ -153,7 +153,7 @@ cistern_status formats_pth_read(const formats_file *file, uint32_t number, model
     if (st)
         return st;
     if (!(st = find_pickle(&a)) && !(st = check_byte_order(&a)))
-        st = read_pickle(&a, number, index);
+        st = read_pickle(&a, number, out->index);
     formats_zip_clear(&a.zip);
     return st;
 }

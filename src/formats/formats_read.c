@@ -3,6 +3,7 @@
  * Invariants
  *  1. A kind is told by content, never by name; exactly one reader sees a file, and no other is tried when it fails.
  *  2. All files of a version share one index; names are unique over all of them.
+ *  3. Readers only list what must be decoded; it is written when every file was read.
  */
 #include "formats_read.h"
 
@@ -12,12 +13,14 @@
 
 typedef struct reader {
     const char *kind;
-    cistern_status (*read)(const formats_file *file, uint32_t number, model_index *index, cistern_error *err);
+    model_family family;
+    cistern_status (*read)(const formats_file *file, uint32_t number, formats_output *out,
+                           cistern_error *err);
 } reader;
 
-static const reader zip = {"PyTorch zip", formats_pth_read};
-static const reader legacy = {"PyTorch legacy stream", formats_legacy_read};
-static const reader safetensors = {"safetensors", formats_safetensors_read};
+static const reader zip = {"PyTorch zip", MODEL_FAMILY_TORCH, formats_pth_read};
+static const reader legacy = {"PyTorch legacy stream", MODEL_FAMILY_TORCH, formats_legacy_read};
+static const reader safetensors = {"safetensors", MODEL_FAMILY_TORCH, formats_safetensors_read};
 
 static const reader *reader_for(const formats_file *file)
 {
@@ -33,38 +36,41 @@ static const reader *reader_for(const formats_file *file)
     return NULL;
 }
 
-static cistern_status read_one(const formats_file *file, uint32_t number, model_index *index,
-                               const reader **out, cistern_error *err)
-{
-    const reader *r = reader_for(file);
-    cistern_status st = r ? r->read(file, number, index, err) : formats_other_refuse(file, err);
-
-    if (st)
-        return base_frame(err, st, "%s", file->path);
-    *out = r;
-    return CISTERN_OK;
-}
-
-static cistern_status read_all(const formats_file *files, size_t count, model_index *index,
+static cistern_status read_one(const formats_file *file, uint32_t number, formats_output *out,
                                cistern_error *err)
 {
-    const reader *first = NULL, *r = NULL;
-    bool mixed = false;
+    const reader *r = reader_for(file);
+    cistern_status st;
 
-    for (size_t i = 0; i < count; i++) {
-        cistern_status st = read_one(&files[i], (uint32_t)i, index, &r, err);
-        if (st)
-            return st;
-        mixed = mixed || (first && first != r);
-        first = first ? first : r;
+    if (r) {
+        out->kind = r->kind;
+        out->family = r->family;
     }
-    return model_index_set_kind(index, mixed ? "several kinds" : first->kind, MODEL_FAMILY_TORCH, err);
+    st = r ? r->read(file, number, out, err) : formats_other_refuse(file, err);
+    return st ? base_frame(err, st, "%s", file->path) : st;
 }
 
-cistern_status formats_read(const formats_file *files, size_t count, model_index **out, cistern_error *err)
+static cistern_status read_all(const formats_file *files, size_t count, formats_output *out,
+                               cistern_error *err)
+{
+    const char *kind = NULL;
+    model_family family = MODEL_FAMILY_UNKNOWN;
+
+    for (size_t i = 0; i < count; i++) {
+        cistern_status st = read_one(&files[i], (uint32_t)i, out, err);
+        if (st)
+            return st;
+        kind = !kind || strcmp(kind, out->kind) == 0 ? out->kind : "several kinds";
+        family = i == 0 || family == out->family ? out->family : MODEL_FAMILY_UNKNOWN;
+    }
+    return model_index_set_kind(out->index, kind, family, err);
+}
+
+cistern_status formats_read(const formats_file *files, size_t count, const formats_sink *sink,
+                            model_index **out, cistern_error *err)
 {
     uint64_t *sizes = NULL;
-    model_index *index = NULL;
+    formats_output o = {0};
     cistern_status st;
 
     if (count == 0 || count > MODEL_FILES_MAX)
@@ -74,11 +80,14 @@ cistern_status formats_read(const formats_file *files, size_t count, model_index
         return st;
     for (size_t i = 0; i < count; i++)
         sizes[i] = files[i].size;
-    if (!(st = model_index_new(sizes, count, &index, err)) && !(st = read_all(files, count, index, err))) {
-        *out = index;
-        index = NULL;
+    if (!(st = model_index_new(sizes, count, &o.index, err)) &&
+        !(st = formats_decoded_new(&o.decoded, err)) && !(st = read_all(files, count, &o, err)) &&
+        !(st = formats_decoded_write(o.decoded, o.index, sink, err))) {
+        *out = o.index;
+        o.index = NULL;
     }
-    model_index_free(index);
+    formats_decoded_free(o.decoded);
+    model_index_free(o.index);
     free(sizes);
     return st;
 }

@@ -11,17 +11,25 @@ typedef struct formats_file {
     uint64_t size;       /* bytes */
 } formats_file;
 
+/** Where decoded tensors go: bytes in their order, from the first on. */
+typedef struct formats_sink {
+    cistern_status (*put)(void *user, const void *bytes, size_t n, cistern_error *err);
+    void *user;
+} formats_sink;
+
 /**
  * Read the files of a version into one index.
  *
  * Kinds: PyTorch's zip (.pth since 1.6), PyTorch's legacy stream (0.1.10 to 1.5, protocols 2 to 5), safetensors.
  * @param files  `count` of them, borrowed; a tensor's `file` is its place in this array.
+ * @param sink   gets what does not lie whole and plain in the files (compressed, in pieces, mirrored), as one file of
+ *               safetensors' layout; then the index has one file more than `count`. NULL: such a file is UNREADABLE.
  * @param out    owned by the caller: model_index_free().
  * @retval UNREADABLE  not such a file, damaged, beyond a limit, or a pickle that asks for code; says which byte.
  * @retval USAGE       no files. @retval NO_MEMORY
  * Threads: any, on any files. Memory: bounded by named limits (formats_limits.h); under 1 MiB for a VGG.
  */
-cistern_status formats_read(const formats_file *files, size_t count, model_index **out,
-                            cistern_error *err) CISTERN_MUST_CHECK;
+cistern_status formats_read(const formats_file *files, size_t count, const formats_sink *sink,
+                            model_index **out, cistern_error *err) CISTERN_MUST_CHECK;
 
 #endif

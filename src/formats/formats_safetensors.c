@@ -287,14 +287,14 @@ static cistern_status read_header(reading *r)
     return check_cover(r);
 }
 
-cistern_status formats_safetensors_read(const formats_file *file, uint32_t number, model_index *index,
+cistern_status formats_safetensors_read(const formats_file *file, uint32_t number, formats_output *out,
                                         cistern_error *err)
 {
-    reading r = {.file = file, .number = number, .index = index, .torch = true, .err = err};
+    reading r = {.file = file, .number = number, .index = out->index, .torch = true, .err = err};
     cistern_status st = read_header(&r);
 
     if (!st && !r.torch)
-        model_index_note(index,
+        model_index_note(out->index,
                          "its metadata names another framework than PyTorch (\"format\" is not \"pt\"): axes "
                          "may be in another order");
     free(r.ranges);

@@ -52,7 +52,7 @@ static cistern_status read_files(char *const *paths, size_t count, base_buf *ans
     cistern_status st;
 
     if ((st = base_calloc(count, sizeof *files, &files, err)) || (st = map_files(paths, count, files, err)) ||
-        (st = ingest_sandbox_enter(&sandbox, err)) || (st = formats_read(files, count, &index, err)))
+        (st = ingest_sandbox_enter(&sandbox, err)) || (st = formats_read(files, count, NULL, &index, err)))
         goto out;
     st = ingest_answer_put_index(index, answer, err);
 out:

@@ -157,6 +157,25 @@ cistern_status model_index_new(const uint64_t *file_sizes, size_t file_count, mo
     return CISTERN_OK;
 }
 
+cistern_status model_index_add_file(model_index *index, uint64_t size, uint32_t *out_number,
+                                    cistern_error *err)
+{
+    uint64_t *sizes = NULL;
+    cistern_status st;
+    if (index->file_count >= MODEL_FILES_MAX)
+        return base_fail(err, CISTERN_UNREADABLE, "more than %d files, those of decoded tensors included",
+                         MODEL_FILES_MAX);
+    st = base_calloc(index->file_count + 1, sizeof *sizes, &sizes, err);
+    if (st != CISTERN_OK)
+        return st;
+    memcpy(sizes, index->file_sizes, index->file_count * sizeof *sizes);
+    free(index->file_sizes);
+    index->file_sizes = sizes;
+    sizes[index->file_count] = size;
+    *out_number = (uint32_t)index->file_count++;
+    return CISTERN_OK;
+}
+
 void model_index_free(model_index *index)
 {
     if (!index)
@@ -233,6 +252,23 @@ static cistern_status tensor_check(const model_index *index, const model_tensor 
         return base_fail(err, CISTERN_UNREADABLE, "tensor '%s': reaches beyond the file's %llu bytes",
                          t->name, (unsigned long long)index->file_sizes[t->file]);
     return CISTERN_OK;
+}
+
+cistern_status model_index_settle_file(model_index *index, uint32_t file, uint64_t shift, uint64_t size,
+                                       cistern_error *err)
+{
+    cistern_status st = CISTERN_OK;
+    assert(file < index->file_count);
+    index->file_sizes[file] = size;
+    for (size_t i = 0; i < index->count && st == CISTERN_OK; i++) {
+        model_tensor *t = &index->tensors[i];
+        if (t->file != file)
+            continue;
+        if (!base_add_u64(t->offset, shift, &t->offset))
+            return base_fail(err, CISTERN_UNREADABLE, "tensor '%s': its place overflows", t->name);
+        st = tensor_check(index, t, err);
+    }
+    return st;
 }
 
 cistern_status model_index_add(model_index *index, const model_tensor *t, cistern_error *err)

@@ -59,6 +59,13 @@ cistern_status model_index_new(const uint64_t *file_sizes, size_t file_count, mo
                                cistern_error *err) CISTERN_MUST_CHECK;
 void model_index_free(model_index *index);
 
+/** One more file, of this size, for tensors that are decoded: after those of the version. @retval UNREADABLE  too many */
+cistern_status model_index_add_file(model_index *index, uint64_t size, uint32_t *out_number,
+                                    cistern_error *err) CISTERN_MUST_CHECK;
+/** Its size is known now, and all its tensors lie `shift` bytes further on. @retval UNREADABLE  one does not fit any more */
+cistern_status model_index_settle_file(model_index *index, uint32_t file, uint64_t shift, uint64_t size,
+                                       cistern_error *err) CISTERN_MUST_CHECK;
+
 /** Add a copy of t (its name too). @retval UNREADABLE invariants 1 to 3, with the tensor's name. */
 cistern_status model_index_add(model_index *index, const model_tensor *t,
                                cistern_error *err) CISTERN_MUST_CHECK;

@@ -47,7 +47,7 @@ static void begin_file(golden *g, const char *name, const char *kind)
 
     g->map = map_data(name);
     formats_file file = {.path = name, .data = g->map.data, .size = g->map.size};
-    assert_ok(formats_read(&file, 1, &g->index, &err), &err);
+    assert_ok(formats_read(&file, 1, NULL, &g->index, &err), &err);
     assert_string_equal(model_index_kind(g->index), kind);
     assert_int_equal(model_index_family(g->index), MODEL_FAMILY_TORCH);
     assert_int_equal(model_index_note_count(g->index), 0);
@@ -124,7 +124,7 @@ static void check_refusal(golden *g, const char *name, const char *part)
     formats_file file = {.path = name, .data = map.data, .size = map.size};
     model_index *index = NULL;
 
-    assert_says(formats_read(&file, 1, &index, &err), CISTERN_UNREADABLE, &err, part);
+    assert_says(formats_read(&file, 1, NULL, &index, &err), CISTERN_UNREADABLE, &err, part);
     base_map_clear(&map);
     g->refusals++;
 }
@@ -201,7 +201,7 @@ static void several_files_share_one_index(void **state)
     model_index *index = NULL;
 
     (void)state;
-    assert_ok(formats_read(files, 2, &index, &err), &err);
+    assert_ok(formats_read(files, 2, NULL, &index, &err), &err);
     assert_string_equal(model_index_kind(index), "several kinds");
     assert_int_equal(model_index_count(index), 6);
     assert_int_equal(model_index_find(index, "module.weight")->file, 0);
@@ -210,9 +210,9 @@ static void several_files_share_one_index(void **state)
 
     formats_file twice[] = {files[0], files[0]};
     index = NULL;
-    assert_says(formats_read(twice, 2, &index, &err), CISTERN_UNREADABLE, &err,
+    assert_says(formats_read(twice, 2, NULL, &index, &err), CISTERN_UNREADABLE, &err,
                 "'module.weight' is there twice");
-    assert_fails(formats_read(files, 0, &index, NULL), CISTERN_USAGE, NULL);
+    assert_fails(formats_read(files, 0, NULL, &index, NULL), CISTERN_USAGE, NULL);
     base_map_clear(&a);
     base_map_clear(&b);
 }

@@ -68,7 +68,7 @@ static cistern_status read_with(const formats_file *file, long allocations, cist
     left = allocations;
     alive = 0;
     counting = true;
-    cistern_status st = formats_read(file, 1, &index, err);
+    cistern_status st = formats_read(file, 1, NULL, &index, err);
     model_index_free(index);
     counting = false;
     return st;

@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     formats_file file = {.path = "w", .data = data, .size = size};
     model_index *index = NULL;
     cistern_error err = CISTERN_ERROR_INIT;
-    cistern_status status = formats_read(&file, 1, &index, &err);
+    cistern_status status = formats_read(&file, 1, NULL, &index, &err);
     if (status == CISTERN_OK) {
         check(index, size);
     } else if (status != CISTERN_UNREADABLE || index != NULL || err.text[0] == 0) {

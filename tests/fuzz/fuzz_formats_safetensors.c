@@ -24,7 +24,7 @@ static void read_file(const uint8_t *bytes, size_t size)
     formats_file file = {.path = "w", .data = bytes, .size = size};
     model_index *index = NULL;
     cistern_error err = CISTERN_ERROR_INIT;
-    cistern_status status = formats_read(&file, 1, &index, &err);
+    cistern_status status = formats_read(&file, 1, NULL, &index, &err);
     if (status == CISTERN_OK) {
         check(index, size);
     } else if (status != CISTERN_UNREADABLE || index != NULL || err.text[0] == 0) {

@@ -91,7 +91,7 @@ static void assert_same_as_here(const char *name)
     assert_ok(ingest_read(NULL, &file, 1, NULL, &index, &err), &err);
     assert_ok(base_map_fd(file.fd, &map, &err), &err);
     formats_file direct = {.path = name, .data = map.data, .size = map.size};
-    assert_ok(formats_read(&direct, 1, &mine, &err), &err);
+    assert_ok(formats_read(&direct, 1, NULL, &mine, &err), &err);
     base_buf_init(&here, MODEL_INDEX_BYTES_MAX);
     base_buf_init(&there, MODEL_INDEX_BYTES_MAX);
     assert_ok(model_index_encode(mine, &here, &err), &err);

@@ -14,7 +14,7 @@ static inline cistern_status weight_read(const void *bytes, size_t n, model_inde
 {
     guard_page g = guard_page_of(bytes, n);
     formats_file file = {.path = "w", .data = g.data, .size = n};
-    cistern_status st = formats_read(&file, 1, out, err);
+    cistern_status st = formats_read(&file, 1, NULL, out, err);
 
     guard_page_free(&g);
     return st;
