@@ -12,7 +12,7 @@ The lines of goldens.txt, fields separated by one blank:
     prepare FILE SHORT HEIGHT WIDTH FILTER MEAN*3 STD*3 SHA256
                                              of Compose([Resize(SHORT, FILTER), CenterCrop((HEIGHT, WIDTH)), ToTensor(),
                                              Normalize(MEAN, STD)]) as little-endian f32; SHORT 0: no Resize
-FILTER is nearest, bilinear, bicubic or lanczos.
+FILTER is nearest, bilinear, bicubic, lanczos, box or hamming.
 """
 import hashlib
 import io
@@ -33,8 +33,11 @@ from torchvision.transforms import InterpolationMode
 
 OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "image", "data")
 FILTERS = {"nearest": (Image.NEAREST, InterpolationMode.NEAREST), "bilinear": (Image.BILINEAR, InterpolationMode.BILINEAR),
-           "bicubic": (Image.BICUBIC, InterpolationMode.BICUBIC), "lanczos": (Image.LANCZOS, InterpolationMode.LANCZOS)}
+           "bicubic": (Image.BICUBIC, InterpolationMode.BICUBIC), "lanczos": (Image.LANCZOS, InterpolationMode.LANCZOS),
+           "box": (Image.BOX, InterpolationMode.BOX), "hamming": (Image.HAMMING, InterpolationMode.HAMMING)}
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+# Adam7: first column, first row, column step, row step of each pass.
+PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 HALVES = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 random = numpy.random.default_rng(20230204)
 lines = []
@@ -78,10 +81,9 @@ def png(width, height, depth, colour, rows, interlace=0, extra=b""):
 
 
 def interlaced(image):
-    """Adam7: (first column, first row, column step, row step) of each pass."""
     pixels = numpy.asarray(image)
     rows = []
-    for x, y, across, down in ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)):
+    for x, y, across, down in PASSES:
         part = pixels[y::down, x::across]
         if part.size:
             rows += [numpy.ascontiguousarray(row).tobytes() for row in part]
@@ -162,18 +164,9 @@ def decoded_files():
 
 def refused_files():
     image = picture(20, 15)
-    refuse("palette.png", saved(image.quantize(16), "PNG"), "a palette PNG; ")
-    refuse("alpha.png", saved(image.convert("RGBA"), "PNG"), "a PNG with an alpha channel; ")
-    refuse("grey-alpha.png", saved(image.convert("LA"), "PNG"), "a PNG with an alpha channel; ")
-    refuse("grey-16.png", saved(Image.fromarray(numpy.arange(300, dtype=numpy.uint16).reshape(15, 20)), "PNG"), "a 16-bit PNG; ")
-    refuse("rgb-16.png", png(2, 2, 16, 2, [bytes(range(12))] * 2), "a 16-bit PNG; ")
-    refuse("grey-1.png", saved(image.convert("1"), "PNG"), "a 1-bit PNG; ")
-    refuse("grey-4.png", png(4, 2, 4, 0, [b"\x12\x34"] * 2), "a 4-bit PNG; ")
-    refuse("cmyk.jpg", saved(image.convert("CMYK"), "JPEG"), "a CMYK JPEG (")
     refuse("animation.gif", saved(image, "GIF"), "a GIF; ")
     refuse("picture.bmp", saved(image, "BMP"), "a BMP; ")
     refuse("picture.tiff", saved(image, "TIFF"), "a TIFF; ")
-    refuse("picture.webp", saved(image, "WEBP"), "a WebP; ")
     refuse("picture.ppm", saved(image, "PPM"), "a PNM (PBM, PGM or PPM); ")
     refuse("picture.ico", saved(image, "ICO"), "a Windows icon; ")
     refuse("picture.jp2", saved(image, "JPEG2000"), "a JPEG 2000; ")
@@ -188,6 +181,105 @@ def refused_files():
     refuse("noise.bin", bytes([3, 0, 255, 7]) * 4, "not an image of a known kind (16 bytes, beginning with 03 00 ff 07); ")
 
 
+def packed(values, depth):
+    """A row of `depth`-bit values as bytes, the first in the highest bits."""
+    bits = "".join(format(int(v), f"0{depth}b") for v in values)
+    return int(bits.ljust(-len(bits) // 8 * -8, "0"), 2).to_bytes(-(-len(bits) // 8), "big")
+
+
+def small_png(name, width, height, depth, colour, samples, extra=b"", adam7=False):
+    """Random samples of any PNG kind, in order or interlaced."""
+    values = random.integers(0, 1 << depth, (height, width, samples))
+    parts = [values[y::down, x::across] for x, y, across, down in PASSES] if adam7 else [values]
+    rows = [packed(row.reshape(-1), depth) for part in parts if part.size for row in part]
+    decode(name, png(width, height, depth, colour, rows, interlace=int(adam7), extra=extra))
+
+
+def palette_of(count):
+    return chunk(b"PLTE", random.integers(0, 256, 3 * count, dtype=numpy.uint8).tobytes())
+
+
+def converted_pngs():
+    image = picture(20, 15)
+    decode("palette.png", saved(image.quantize(16), "PNG"))
+    decode("alpha.png", saved(image.convert("RGBA"), "PNG"))
+    decode("grey-alpha.png", saved(image.convert("LA"), "PNG"))
+    decode("grey-16.png", saved(Image.fromarray(numpy.arange(300, dtype=numpy.uint16).reshape(15, 20)), "PNG"))
+    decode("rgb-16.png", png(2, 2, 16, 2, [bytes(range(12))] * 2))
+    decode("grey-1.png", saved(image.convert("1"), "PNG"))
+    decode("grey-4.png", png(4, 2, 4, 0, [b"\x12\x34"] * 2))
+    holes = numpy.dstack([numpy.asarray(image), numpy.arange(300, dtype=numpy.uint16).reshape(15, 20) % 256]).astype(numpy.uint8)
+    decode("colour-beneath-alpha.png", saved(Image.fromarray(holes, "RGBA"), "PNG"))
+    for adam7 in (False, True):
+        order = "-interlaced" if adam7 else ""
+        for depth in (1, 2, 4, 8, 16):
+            small_png(f"kind-grey-{depth}{order}.png", 13, 11, depth, 0, 1, adam7=adam7)
+        for depth in (1, 2, 4, 8):
+            small_png(f"kind-palette-{depth}{order}.png", 13, 11, depth, 3, 1, palette_of(1 << depth), adam7)
+        for depth in (8, 16):
+            small_png(f"kind-rgb-{depth}{order}.png", 13, 11, depth, 2, 3, adam7=adam7)
+            small_png(f"kind-grey-alpha-{depth}{order}.png", 13, 11, depth, 4, 2, adam7=adam7)
+            small_png(f"kind-rgb-alpha-{depth}{order}.png", 13, 11, depth, 6, 4, adam7=adam7)
+    clear = chunk(b"tRNS", b"\0\x80\xff\0")
+    small_png("palette-transparent.png", 9, 7, 8, 3, 1, palette_of(256) + clear)
+    small_png("palette-short.png", 9, 7, 4, 3, 1, palette_of(5))  # indexes without a colour
+    small_png("grey-1-transparent.png", 9, 7, 1, 0, 1, chunk(b"tRNS", b"\0\1"))
+    small_png("grey-16-transparent.png", 9, 7, 16, 0, 1, chunk(b"tRNS", b"\0\1"))
+
+
+def adobe(data, transform):
+    """The JPEG with another colour transform in its Adobe marker: 0 none, 2 YCCK; None: without that marker."""
+    at = data.index(b"\xff\xee\0\x0eAdobe")
+    return data[:at] + (b"" if transform is None else data[at:at + 15] + bytes([transform])) + data[at + 16:]
+
+
+def converted_jpegs():
+    inks = Image.merge("CMYK", [*picture(40, 30).split(), picture(40, 30).convert("L")])
+    plain = saved(inks, "JPEG", quality=90)
+    decode("cmyk.jpg", plain)
+    decode("cmyk-no-adobe.jpg", adobe(plain, None))
+    decode("ycck.jpg", adobe(plain, 2))
+    decode("cmyk-progressive.jpg", saved(inks, "JPEG", quality=60, progressive=True))
+    decode("cmyk-1x1.jpg", saved(inks.crop((7, 7, 8, 8)), "JPEG"))
+
+
+def riff(*chunks):
+    body = b"WEBP" + b"".join(name + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2) for name, data in chunks)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def u24(value):
+    return struct.pack("<I", value)[:3]
+
+
+def animated(width, height, left, top, image, flags=0):
+    """An animation of one frame that does not fill its canvas; left and top are even."""
+    part = saved(image, "WEBP", lossless=True)
+    frame = u24(left // 2) + u24(top // 2) + u24(image.width - 1) + u24(image.height - 1) + u24(100) + bytes([flags]) + part[12:]
+    size = bytes([0x12, 0, 0, 0]) + u24(width - 1) + u24(height - 1)  # animation, alpha
+    return riff((b"VP8X", size), (b"ANIM", b"\x40\x80\xc0\xff\0\0"), (b"ANMF", frame))
+
+
+def converted_webps():
+    image = picture(61, 47)
+    holes = image.copy()
+    holes.putalpha(picture(61, 47).convert("L").point(lambda v: 0 if v < 80 else v))
+    decode("picture.webp", saved(image.crop((0, 0, 20, 15)), "WEBP"))
+    decode("lossy.webp", saved(image, "WEBP", quality=60))
+    decode("lossy-quality-5.webp", saved(image, "WEBP", quality=5))
+    decode("lossless.webp", saved(image, "WEBP", lossless=True))
+    decode("lossy-alpha.webp", saved(holes, "WEBP", quality=60))
+    decode("lossless-alpha.webp", saved(holes, "WEBP", lossless=True, exact=True))
+    decode("odd-1x1.webp", saved(picture(1, 1), "WEBP"))
+    decode("odd-17x3.webp", saved(picture(17, 3), "WEBP"))
+    decode("grey.webp", saved(image.convert("L"), "WEBP", quality=80))
+    decode("rotated-by-exif.webp", saved(image.crop((0, 0, 30, 20)), "WEBP", exif=orientation(6), icc_profile=b"not a profile"))
+    two = [image.crop((0, 0, 30, 20)), picture(30, 20)]
+    decode("animation.webp", saved(two[0], "WEBP", save_all=True, append_images=two[1:], lossless=True))
+    for flags, name in ((0, "blended"), (2, "unblended"), (1, "disposed")):
+        decode(f"animation-part-{name}.webp", animated(40, 31, 6, 4, holes.crop((0, 0, 21, 13)), flags))
+
+
 def resized_files():
     names = ("photo.png", "photo-420.jpg", "odd-17x3.jpg", "grey.png")
     sizes = ((224, 224), (32, 32), (33, 97), (1, 1), (1, 200), (200, 1), (97, 65), (97, 20), (20, 65), (300, 65), (97, 301),
@@ -195,7 +287,7 @@ def resized_files():
     for name in names:
         for width, height in sizes:
             resize(name, width, height, "bilinear")
-    for kind in ("nearest", "bicubic", "lanczos"):
+    for kind in ("nearest", "bicubic", "lanczos", "box", "hamming"):
         for width, height in sizes:
             resize("photo.png", width, height, kind)
         resize("odd-17x3.jpg", 64, 48, kind)
@@ -226,11 +318,14 @@ def main():
     refused_files()
     resized_files()
     prepared_files()
+    converted_pngs()
+    converted_jpegs()
+    converted_webps()
     put("goldens.txt", "".join(line + "\n" for line in lines).encode())
     cjpeg_version = subprocess.run(["cjpeg", "-version"], capture_output=True, text=True, check=True).stderr.split("\n")[0]
     put("versions.txt", (f"Made by tools/make_image_goldens.py with Python {platform.python_version()}, Pillow {PIL.__version__} "
                          f"(libjpeg {features.version('jpg')}, libjpeg-turbo: {features.check_feature('libjpeg_turbo')}, "
-                         f"zlib {features.version('zlib')}), torchvision {torchvision.__version__}, PyTorch "
+                         f"zlib {features.version('zlib')}, libwebp {features.version('webp')}), torchvision {torchvision.__version__}, PyTorch "
                          f"{torch.__version__}, NumPy {numpy.__version__}, {cjpeg_version}.\n"
                          "Tolerance: none. Pixels and tensors are compared by their SHA-256.\n"
                          "The pictures are computed by that script; they are under this project's licence.\n").encode())

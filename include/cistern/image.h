@@ -10,7 +10,7 @@ extern "C" {
 
 typedef struct cistern_image cistern_image;
 
-/** Decode a JPEG or PNG file. @retval CISTERN_UNREADABLE by name of what it is. */
+/** Decode a JPEG, PNG or WebP file. @retval CISTERN_UNREADABLE by name of what it is. */
 CISTERN_API cistern_status cistern_image_open(const char *path, cistern_image **out,
                                               cistern_error *err) CISTERN_MUST_CHECK;
 /** The same from bytes in memory, borrowed for the call. */

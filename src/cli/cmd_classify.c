@@ -286,7 +286,7 @@ const cli_verb cmd_classify = {
     .name = "classify",
     .arguments = "MODEL IMAGE…",
     .summary = "print the most probable classes of images",
-    .about = "Print the most probable classes of images (JPEG or PNG): probability, name, class, logit. "
+    .about = "Print the most probable classes of images (JPEG, PNG, WebP): probability, name, class, logit. "
              "MODEL is a reference\n"
              "(vgg16, vgg16:3, vgg16:production, …@sha256:HEX) or the path of a weight file; what begins "
              "with / ./ ../ or ~, or\n"

@@ -16,7 +16,6 @@ typedef struct magic {
 /* In order; the first that fits names the file. Sources: each format's own specification. */
 static const magic MAGICS[] = {
     {0, 4, "GIF8", "a GIF"},
-    {8, 4, "WEBP", "a WebP"},
     {0, 4, "II*\0", "a TIFF"},
     {0, 4, "MM\0*", "a TIFF"},
     {0, 4, "II+\0", "a TIFF"},
@@ -126,23 +125,21 @@ static cistern_status fail_kind(const uint8_t *bytes, size_t n, cistern_error *e
     }
     const char *text = text_kind(bytes, n);
     if (text != NULL) {
-        return base_fail(err, CISTERN_UNREADABLE,
-                         "%s, not an image; 8-bit RGB and grey JPEG and PNG are read", text);
+        return base_fail(err, CISTERN_UNREADABLE, "%s, not an image; JPEG, PNG and WebP are read", text);
     }
     uint8_t first[4] = {0};
     memcpy(first, bytes, n < sizeof first ? n : sizeof first);
-    return base_fail(
-        err, CISTERN_UNREADABLE,
-        "not an image of a known kind (%zu bytes, beginning with %02x %02x %02x %02x); 8-bit RGB and "
-        "grey JPEG and PNG are read",
-        n, first[0], first[1], first[2], first[3]);
+    return base_fail(err, CISTERN_UNREADABLE,
+                     "not an image of a known kind (%zu bytes, beginning with %02x %02x %02x %02x); JPEG, "
+                     "PNG and WebP are "
+                     "read",
+                     n, first[0], first[1], first[2], first[3]);
 }
 
 cistern_status image_decode(const void *bytes, size_t n, image *out, cistern_error *err)
 {
     if (n == 0) {
-        return base_fail(err, CISTERN_UNREADABLE,
-                         "an empty file; an 8-bit RGB or grey JPEG or PNG is needed");
+        return base_fail(err, CISTERN_UNREADABLE, "an empty file; JPEG, PNG and WebP are read");
     }
     if (n > IMAGE_ENCODED_MAX) {
         return base_fail(err, CISTERN_UNREADABLE, "%zu bytes; an image file may have at most %zu", n,
@@ -153,6 +150,9 @@ cistern_status image_decode(const void *bytes, size_t n, image *out, cistern_err
     }
     if (starts_with(bytes, n, 0, "\x89PNG\r\n\x1a\n", 8)) {
         return image_png_decode(bytes, n, out, err);
+    }
+    if (starts_with(bytes, n, 0, "RIFF", 4) && starts_with(bytes, n, 8, "WEBP", 4)) {
+        return image_webp_decode(bytes, n, out, err);
     }
     return fail_kind(bytes, n, err);
 }

@@ -6,7 +6,7 @@
  *  2. Memory for the pixels is taken only after the header was checked against the limits.
  *  3. A warning of libjpeg that means lost picture data ends the decoding; the few harmless ones are listed.
  *
- * What it does not do: CMYK, 12 bits, lossless, and scaling inside the DCT (which changes pixels).
+ * What it does not do: 12 bits, lossless, and scaling inside the DCT (which changes pixels).
  */
 #include "priv/image_kinds.h"
 
@@ -89,17 +89,43 @@ static void read_header(jpeg_reader *reader)
     (void)jpeg_read_header(&reader->info, TRUE);
 }
 
+/* a * b / 255, rounded, for a and b up to 255. */
+static uint32_t mul_255(uint32_t a, uint32_t b)
+{
+    uint32_t product = a * b + 128;
+    return ((product >> 8) + product) >> 8;
+}
+
+/* Cyan, magenta, yellow, black, each stored as 255 less its amount (Adobe's way, and by Pillow's rule everybody's), to
+ * red, green, blue by Pillow's arithmetic. */
+static void row_from_inks(const uint8_t *inks, size_t n, uint8_t *rgb)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t light = inks[4 * i + 3]; /* what black leaves */
+        for (size_t c = 0; c < IMAGE_CHANNELS; c++) {
+            rgb[IMAGE_CHANNELS * i + c] = (uint8_t)(light - mul_255(255u - inks[4 * i + c], light));
+        }
+    }
+}
+
 static void read_pixels(jpeg_reader *reader)
 {
     struct jpeg_decompress_struct *info = &reader->info;
-    info->out_color_space = JCS_RGB; /* from YCbCr, RGB and grey, which it repeats */
+    bool inks = info->num_components == 4;
+    info->out_color_space = inks ? JCS_CMYK : JCS_RGB; /* RGB from YCbCr, RGB and grey, which it repeats */
     info->dct_method = JDCT_ISLOW;
     info->do_fancy_upsampling = TRUE;
     (void)jpeg_start_decompress(info);
     size_t row = (size_t)info->output_width * IMAGE_CHANNELS;
+    JSAMPARRAY four =
+        inks ? info->mem->alloc_sarray((j_common_ptr)info, JPOOL_IMAGE, info->output_width * (JDIMENSION)4, 1)
+             : NULL;
     while (info->output_scanline < info->output_height) {
         JSAMPROW line = reader->rgb + info->output_scanline * row;
-        (void)jpeg_read_scanlines(info, &line, 1);
+        (void)jpeg_read_scanlines(info, inks ? four : &line, 1);
+        if (inks) {
+            row_from_inks(four[0], info->output_width, line);
+        }
     }
     (void)jpeg_finish_decompress(info); /* reads up to the end marker */
 }
@@ -137,11 +163,7 @@ static cistern_status fail_damaged(const jpeg_reader *reader, cistern_error *err
 /* What the header says must be a kind that is read; libjpeg itself would go on. (It refuses all but 8 bits.) */
 static cistern_status check_header(const struct jpeg_decompress_struct *info, cistern_error *err)
 {
-    if (info->num_components == 4) {
-        return base_fail(err, CISTERN_UNREADABLE, "a CMYK JPEG (%s); " IMAGE_KINDS_READ,
-                         info->jpeg_color_space == JCS_YCCK ? "stored as YCCK" : "4 components");
-    }
-    if (info->num_components != 1 && info->num_components != 3) {
+    if (info->num_components != 1 && info->num_components != 3 && info->num_components != 4) {
         return base_fail(err, CISTERN_UNREADABLE, "a JPEG of %d components; " IMAGE_KINDS_READ,
                          info->num_components);
     }

@@ -7,8 +7,8 @@
  *  3. Every chunk's checksum is verified. Chunks that cannot change a pixel here (text, profiles, time …) are
  * skipped unread, so that a small one cannot unfold into a large one.
  *
- * What it does not do: palettes, alpha, 1, 2, 4 and 16 bits; animation (the first picture is read); a
- * transparent colour (tRNS) and gamma are not applied, as in Pillow.
+ * What it does not do: animation (the first picture is read); alpha, a transparent colour (tRNS) and gamma are not
+ * applied, as in Pillow.
  */
 #include "priv/image_kinds.h"
 
@@ -20,7 +20,8 @@
 
 #include "base_cursor.h"
 
-#define TEXT_MAX 128u /* bytes kept of libpng's message */
+#define TEXT_MAX    128u /* bytes kept of libpng's message */
+#define PALETTE_MAX 256u /* colours */
 
 typedef struct png_reader {
     png_structp png;
@@ -28,6 +29,8 @@ typedef struct png_reader {
     jmp_buf jump;
     base_cursor left; /* what libpng has not read yet */
     uint8_t *rgb;     /* borrowed: (height, width, 3) */
+    size_t sample;    /* bytes of a pixel as libpng gives it: 3 RGB, 1 index of a palette, 2 grey */
+    uint8_t palette[PALETTE_MAX][IMAGE_CHANNELS];
     char text[TEXT_MAX];
 } png_reader;
 
@@ -64,15 +67,68 @@ static void read_header(png_reader *reader)
     png_read_info(reader->png, reader->info);
 }
 
+/* The file's colours; an index beyond them is a grey of that value, as in Pillow. */
+static void take_palette(png_reader *reader)
+{
+    png_colorp colours = NULL;
+    int count = 0;
+    (void)png_get_PLTE(reader->png, reader->info, &colours, &count);
+    for (size_t i = 0; i < PALETTE_MAX; i++) {
+        memset(reader->palette[i], (int)i, IMAGE_CHANNELS);
+        if (i < (size_t)count) {
+            reader->palette[i][0] = colours[i].red;
+            reader->palette[i][1] = colours[i].green;
+            reader->palette[i][2] = colours[i].blue;
+        }
+    }
+}
+
+/* Ask for what can be had as RGB, or as what spread_row() makes of it. */
+static void choose_form(png_reader *reader)
+{
+    png_structp png = reader->png;
+    int depth = png_get_bit_depth(png, reader->info), colour = png_get_color_type(png, reader->info);
+    if (colour == PNG_COLOR_TYPE_PALETTE) {
+        take_palette(reader);
+        png_set_packing(png);
+        png_set_check_for_invalid_index(png, 0);
+        reader->sample = 1;
+    } else if (colour == PNG_COLOR_TYPE_GRAY && depth == 16) {
+        reader->sample = 2;
+    } else {
+        if (colour == PNG_COLOR_TYPE_GRAY && depth < 8) {
+            png_set_expand_gray_1_2_4_to_8(png);
+        }
+        png_set_strip_16(png);
+        png_set_strip_alpha(png);
+        png_set_gray_to_rgb(png);
+        reader->sample = IMAGE_CHANNELS;
+    }
+}
+
+/* A row of indexes or of 16-bit greys at the front of its place becomes RGB there; from the last pixel, so that none is
+ * overwritten before it was read. Grey is cut at 255: Pillow's mode I. */
+static void spread_row(const png_reader *reader, uint8_t *row, size_t width)
+{
+    for (size_t x = width; x-- > 0;) {
+        uint8_t *to = row + x * IMAGE_CHANNELS;
+        if (reader->sample == 1) {
+            memcpy(to, reader->palette[row[x]], IMAGE_CHANNELS);
+        } else {
+            memset(to, row[2 * x] != 0 ? 255 : row[2 * x + 1], IMAGE_CHANNELS);
+        }
+    }
+}
+
 static void read_pixels(png_reader *reader)
 {
     png_structp png = reader->png;
-    png_set_gray_to_rgb(png);
+    choose_form(reader);
     int passes = png_set_interlace_handling(png);
     png_read_update_info(png, reader->info);
     size_t height = png_get_image_height(png, reader->info);
-    size_t row = (size_t)png_get_image_width(png, reader->info) * IMAGE_CHANNELS;
-    if (png_get_rowbytes(png, reader->info) != row) {
+    size_t width = png_get_image_width(png, reader->info), row = width * IMAGE_CHANNELS;
+    if (png_get_rowbytes(png, reader->info) != width * reader->sample) {
         png_error(png, "rows of an unexpected length");
     }
     for (int pass = 0; pass < passes; pass++) {
@@ -81,6 +137,9 @@ static void read_pixels(png_reader *reader)
         }
     }
     png_read_end(png, NULL);
+    for (size_t y = 0; reader->sample != IMAGE_CHANNELS && y < height; y++) {
+        spread_row(reader, reader->rgb + y * row, width);
+    }
 }
 
 /* Run one step; false if libpng gave up. Owns nothing. */
@@ -97,23 +156,6 @@ static cistern_status fail_damaged(const png_reader *reader, cistern_error *err)
 {
     return base_fail_at(err, CISTERN_UNREADABLE, reader->left.pos,
                         "a damaged or cut off PNG (fetch or export it again): %s", reader->text);
-}
-
-/* What the header says must be a kind that is read. */
-static cistern_status check_header(const png_reader *reader, cistern_error *err)
-{
-    int depth = png_get_bit_depth(reader->png, reader->info);
-    int colour = png_get_color_type(reader->png, reader->info);
-    if (colour == PNG_COLOR_TYPE_PALETTE) {
-        return base_fail(err, CISTERN_UNREADABLE, "a palette PNG; " IMAGE_KINDS_READ);
-    }
-    if ((colour & PNG_COLOR_MASK_ALPHA) != 0) {
-        return base_fail(err, CISTERN_UNREADABLE, "a PNG with an alpha channel; " IMAGE_KINDS_READ);
-    }
-    if (depth != 8) {
-        return base_fail(err, CISTERN_UNREADABLE, "a %d-bit PNG; " IMAGE_KINDS_READ, depth);
-    }
-    return CISTERN_OK;
 }
 
 static cistern_status reader_init(png_reader *reader, const uint8_t *bytes, size_t n, cistern_error *err)
@@ -137,7 +179,7 @@ cistern_status image_png_decode(const uint8_t *bytes, size_t n, image *out, cist
     if (status != CISTERN_OK) {
         goto out;
     }
-    status = guarded(&reader, read_header) ? check_header(&reader, err) : fail_damaged(&reader, err);
+    status = guarded(&reader, read_header) ? CISTERN_OK : fail_damaged(&reader, err);
     if (status != CISTERN_OK) {
         goto out;
     }

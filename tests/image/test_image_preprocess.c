@@ -2,14 +2,6 @@
 #include "image_golden.h"
 #include "image_preprocess.h"
 
-static model_interpolation filter_of(const char *name)
-{
-    return name[0] == 'n'   ? MODEL_NEAREST
-           : name[0] == 'l' ? MODEL_LANCZOS
-           : name[2] == 'l' ? MODEL_BILINEAR
-                            : MODEL_BICUBIC;
-}
-
 static void prepare_one(const char *line)
 {
     char name[GOLDEN_NAME_MAX], filter[16], hex[BASE_SHA256_HEX];
@@ -19,7 +11,7 @@ static void prepare_one(const char *line)
                             &how.resize_short, &how.height, &how.width, filter, &how.mean[0], &how.mean[1],
                             &how.mean[2], &how.std[0], &how.std[1], &how.std[2], hex),
                      12);
-    how.interpolation = filter_of(filter);
+    assert_true(model_interpolation_parse(filter, &how.interpolation));
     image in = golden_image(name);
     size_t bytes = (size_t)how.width * how.height * IMAGE_CHANNELS * sizeof(float);
     guard_page out = guard_page_make(bytes);
