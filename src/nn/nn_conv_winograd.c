@@ -1,3 +1,4 @@
+/* Schedules of the Winograd convolution, and the sizes they work in; see priv/nn_conv_winograd.h. */
 #include "priv/nn_conv_winograd.h"
 
 #include <string.h>

@@ -2,6 +2,7 @@
 #ifndef API_FIXTURE_H
 #define API_FIXTURE_H
 
+#include <pthread.h>
 #include <cistern/cistern.h>
 #include "cistern_test.h"
 #include "origin_process.h"
@@ -22,9 +23,12 @@ typedef struct api_fixture {
 
 static inline void fixture_log(void *user, int level, const char *line)
 {
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* several contexts may share one fixture */
     api_fixture *f = user;
+    pthread_mutex_lock(&lock);
     size_t n = strlen(f->log);
     snprintf(f->log + n, sizeof f->log - n, "%d %s\n", level, line);
+    pthread_mutex_unlock(&lock);
 }
 
 static inline void fixture_copy(const char *from, const char *to)
