@@ -204,9 +204,13 @@ static cistern_status parse_endpoint(const char *endpoint, const char *region, n
                                      cistern_error *err)
 {
     char *text = NULL;
-    cistern_status status = endpoint != NULL
-                                ? base_strdup(endpoint, &text, err)
-                                : base_asprintf(&text, err, "https://s3.%s.%s", region, domain_of(region));
+    cistern_status status = CISTERN_OK;
+    if (endpoint != NULL)
+        status = base_strdup(endpoint, &text, err);
+    else if (strcmp(region, "us-east-1") == 0) /* the oldest one has none in its name */
+        status = base_strdup("https://s3.amazonaws.com", &text, err);
+    else
+        status = base_asprintf(&text, err, "https://s3.%s.%s", region, domain_of(region));
     if (status == CISTERN_OK)
         status = net_url_parse(text, out, err);
     free(text);

@@ -7,7 +7,9 @@
 
 #define CODE_MAX    64  /* bytes with the zero of an error's code; S3's are below 50 */
 #define MESSAGE_MAX 320 /* bytes with the zero of what the server says; longer ones are cut */
-#define TIME_MAX    64
+#define TEXT_MAX                                                                                             \
+    2048 /* bytes with the zero that are looked through for secrets; longer texts are not shown */
+#define TIME_MAX 64
 
 const char *const cloud_s3_watch[] = {"x-amz-bucket-region",
                                       "x-amz-version-id",
@@ -50,15 +52,15 @@ static const char *code_of_http(int code)
 
 static void read_fault(const cloud_s3_asked *asked, const net_failure *failure, fault *out)
 {
-    char text[MESSAGE_MAX - 2];
+    char text[TEXT_MAX];
     *out = (fault){.asked = asked, .failure = failure};
     bool document = cloud_xml_text(failure->body, failure->body_size, "Code", out->code, sizeof out->code) &&
-                    is_code(out->code);
+                    is_code(out->code) && !holds_secret(asked->config, out->code);
     if (!document)
         snprintf(out->code, sizeof out->code, "%s", code_of_http(failure->code));
     if (document && cloud_xml_text(failure->body, failure->body_size, "Message", text, sizeof text) &&
-        text[0] != '\0' && !holds_secret(asked->config, text))
-        snprintf(out->message, sizeof out->message, ": %s", text);
+        text[0] != '\0' && strlen(text) < sizeof text - 1 && !holds_secret(asked->config, text))
+        snprintf(out->message, sizeof out->message, ": %.*s", MESSAGE_MAX - 3, text);
 }
 
 /* --- the wrong region ---------------------------------------------------------------------------------------- */
@@ -134,16 +136,23 @@ static cistern_status access_denied(const fault *f, cistern_error *err)
         a->shown, f->code, f->message, a->address->version != NULL ? "Version" : "");
 }
 
-/* "20260131T120000Z" or what HTTP writes: as it came. */
+/* Digits and what stands between them. */
+static bool is_time(const char *text)
+{
+    size_t n = strspn(text, "0123456789TZ:.+- ");
+    return n >= 8 && text[n] == '\0';
+}
+
+/* As the server wrote it in its document, else in its Date. */
 static cistern_status clock_fault(const fault *f, cistern_error *err)
 {
     char ours[TIME_MAX], theirs[TIME_MAX];
     const net_failure *failure = f->failure;
     if (!cloud_xml_text(failure->body, failure->body_size, "RequestTime", ours, sizeof ours) ||
-        ours[0] == '\0')
+        !is_time(ours))
         cloud_sigv4_now(ours);
     if (!cloud_xml_text(failure->body, failure->body_size, "ServerTime", theirs, sizeof theirs) ||
-        theirs[0] == '\0')
+        !is_time(theirs))
         snprintf(theirs, sizeof theirs, "%s",
                  failure->watched[CLOUD_S3_FIELD_DATE][0] != '\0' ? failure->watched[CLOUD_S3_FIELD_DATE]
                                                                   : "unknown");

@@ -116,13 +116,12 @@ static cistern_status put_query(const char *query, base_buf *out, cistern_error 
     parameter all[PARAMETERS_MAX];
     size_t count = 0;
     cistern_status status = CISTERN_OK;
-    for (const char *p = query; p != NULL && *p != '\0';) {
+    for (const char *p = query; p != NULL;) { /* an empty parameter is one, too */
         size_t n = strcspn(p, "&");
         if (count == PARAMETERS_MAX)
             return base_fail(err, CISTERN_USAGE, "the query has more than %d parameters", PARAMETERS_MAX);
         all[count++] = parameter_at(p, n);
-        p += n;
-        p += *p == '&';
+        p = p[n] == '&' ? p + n + 1 : NULL;
     }
     qsort(all, count, sizeof *all, compare_parameters);
     for (size_t i = 0; status == CISTERN_OK && i < count; i++)

@@ -42,6 +42,8 @@ static char entity(const char *text, size_t n, size_t *out_length)
         return '\0';
     bool hex = text[2] == 'x' || text[2] == 'X';
     unsigned value = 0;
+    if (end == (hex ? 3u : 2u))
+        return '\0';
     for (size_t i = hex ? 3 : 2; i < end; i++) {
         char c = text[i];
         unsigned digit = c >= '0' && c <= '9'          ? (unsigned)(c - '0')

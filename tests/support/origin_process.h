@@ -53,15 +53,9 @@ static inline int origin_process_read_port(FILE *lines, const char *word)
     return port;
 }
 
-/** Serve the directory `root`; `more` holds further arguments, ended by NULL, or is NULL. */
-static inline void origin_process_start(origin_process *out, const char *root, const char *const *more)
+/** Start a server that prints its two ports: argv as for a program, ended by NULL. */
+static inline void origin_process_spawn(origin_process *out, const char *const argv[ORIGIN_PROCESS_ARGS_MAX])
 {
-    const char *argv[ORIGIN_PROCESS_ARGS_MAX] = {"python3", CISTERN_TEST_DATA "/support/origin_server.py",
-                                                 "--root", root};
-    size_t argc = 4;
-    for (; more != NULL && *more != NULL && argc + 1 < ORIGIN_PROCESS_ARGS_MAX; more++)
-        argv[argc++] = *more;
-    argv[argc] = NULL;
     int in[2], back[2];
     if (pipe(in) != 0 || pipe(back) != 0)
         origin_process_die("pipe failed");
@@ -72,7 +66,8 @@ static inline void origin_process_start(origin_process *out, const char *root, c
     posix_spawn_file_actions_adddup2(&actions, in[0], 0);
     posix_spawn_file_actions_adddup2(&actions, back[1], 1);
     char *args[ORIGIN_PROCESS_ARGS_MAX];
-    memcpy(args, argv, sizeof args);
+    for (size_t i = 0; i < ORIGIN_PROCESS_ARGS_MAX; i++)
+        memcpy(&args[i], &argv[i], sizeof args[i]);
     if (posix_spawnp(&out->pid, "python3", &actions, NULL, args, environ) != 0)
         origin_process_die("python3 did not start");
     posix_spawn_file_actions_destroy(&actions);
@@ -85,6 +80,18 @@ static inline void origin_process_start(origin_process *out, const char *root, c
     out->port = origin_process_read_port(lines, "port");
     out->control_port = origin_process_read_port(lines, "control");
     fclose(lines);
+}
+
+/** Serve the directory `root`; `more` holds further arguments, ended by NULL, or is NULL. */
+static inline void origin_process_start(origin_process *out, const char *root, const char *const *more)
+{
+    const char *argv[ORIGIN_PROCESS_ARGS_MAX] = {"python3", CISTERN_TEST_DATA "/support/origin_server.py",
+                                                 "--root", root};
+    size_t argc = 4;
+    for (; more != NULL && *more != NULL && argc + 1 < ORIGIN_PROCESS_ARGS_MAX; more++)
+        argv[argc++] = *more;
+    argv[argc] = NULL;
+    origin_process_spawn(out, argv);
 }
 
 /** End the server and wait for its end. */
