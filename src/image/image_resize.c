@@ -1,4 +1,4 @@
-/* Two passes over a picture, rows then columns, and the nearest pixel. The weights are image_taps'.
+/* Two passes over a picture, rows then columns, and the nearest pixel. The weights are image_taps', the rows image_rows'.
  *
  * Invariants
  *  1. Sums are kept in unsigned 32 bits, which wrap: no file can make them undefined.
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base_mem.h"
-#include "priv/image_taps.h"
+#include "priv/image_rows.h"
 
 #define HALF (UINT32_C(1) << (IMAGE_TAPS_BITS - 1)) /* rounds to nearest */
 
@@ -19,25 +19,6 @@ static uint8_t to_byte(uint32_t sum)
 {
     int32_t value = (int32_t)sum >> IMAGE_TAPS_BITS;
     return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
-}
-
-/* One row: `out` (taps->n, 3) from the source row `in` (width, 3). */
-static void filter_row(const uint8_t *restrict in, const image_taps *taps, uint8_t *restrict out)
-{
-    for (uint32_t x = 0; x < taps->n; x++) {
-        const uint8_t *from = in + (size_t)taps->first[x] * IMAGE_CHANNELS;
-        const int32_t *weight = taps->weight + x * taps->stride;
-        uint32_t red = HALF, green = HALF, blue = HALF;
-        for (uint32_t t = 0; t < taps->count[x]; t++) {
-            uint32_t w = (uint32_t)weight[t];
-            red += w * from[3 * t];
-            green += w * from[3 * t + 1];
-            blue += w * from[3 * t + 2];
-        }
-        out[3 * x] = to_byte(red);
-        out[3 * x + 1] = to_byte(green);
-        out[3 * x + 2] = to_byte(blue);
-    }
 }
 
 static void add_row(uint32_t *restrict sums, const uint8_t *restrict row, size_t n, int32_t weight)
@@ -76,21 +57,41 @@ static void rows_needed(const image_taps *taps, uint32_t *out_first, uint32_t *o
     *out_end = taps->first[last] + taps->count[last];
 }
 
-/* Rows `first` to `end` of the source, filtered (`taps`) or cut at `left` (taps NULL) to out->width. */
-static void rows_pass(const image *in, uint32_t first, uint32_t end, const image_taps *taps, uint32_t left,
-                      image *out)
+/* Rows `first` to `end` of the source, cut at `left` to out->width. */
+static void cut_rows(const image *in, uint32_t first, uint32_t end, uint32_t left, image *out)
 {
     size_t from_stride = (size_t)in->width * IMAGE_CHANNELS;
     size_t to_stride = (size_t)out->width * IMAGE_CHANNELS;
     for (uint32_t y = first; y < end; y++) {
-        const uint8_t *from = in->rgb + y * from_stride;
-        uint8_t *to = out->rgb + (y - first) * to_stride;
-        if (taps != NULL) {
-            filter_row(from, taps, to);
-        } else {
-            memcpy(to, from + (size_t)left * IMAGE_CHANNELS, to_stride);
-        }
+        memcpy(out->rgb + (y - first) * to_stride, in->rgb + y * from_stride + (size_t)left * IMAGE_CHANNELS,
+               to_stride);
     }
+}
+
+/* Rows `first` to `end` of the source, filtered: several at once while there is a kernel for it and enough to read behind
+ * them, the rest one by one. */
+static void filter_rows(const image *in, uint32_t first, uint32_t end, const image_taps *taps, image *out)
+{
+    image_rows_fn *kernel = taps->low != NULL ? image_rows_kernel() : NULL;
+    size_t from_stride = (size_t)in->width * IMAGE_CHANNELS;
+    size_t to_stride = (size_t)out->width * IMAGE_CHANNELS;
+    uint32_t y = first;
+    while (kernel != NULL && y + IMAGE_ROWS_AT_ONCE <= end &&
+           (in->height - y - IMAGE_ROWS_AT_ONCE) * from_stride >= IMAGE_ROWS_BEYOND) {
+        kernel(in->rgb + y * from_stride, from_stride, taps, out->rgb + (y - first) * to_stride, to_stride);
+        y += IMAGE_ROWS_AT_ONCE;
+    }
+    for (; y < end; y++) {
+        image_rows_u8_1x1__ref(in->rgb + y * from_stride, taps, out->rgb + (y - first) * to_stride);
+    }
+}
+
+/* The taps of one direction, split where a kernel wants them so. */
+static cistern_status row_taps(const image *in, uint32_t width, uint32_t left, uint32_t n,
+                               model_interpolation filter, image_taps *taps, cistern_error *err)
+{
+    cistern_status status = image_taps_new(in->width, width, left, n, filter, taps, err);
+    return status == CISTERN_OK && image_rows_kernel() != NULL ? image_taps_split(taps, err) : status;
 }
 
 static cistern_status columns_pass(const image *in, size_t in_offset, uint32_t base, const image_taps *taps,
@@ -114,18 +115,22 @@ static cistern_status resize_filtered(const image *in, uint32_t width, uint32_t 
     bool across = width != in->width, down = height != in->height;
     uint32_t left = (uint32_t)window->left, top = (uint32_t)window->top;
     uint32_t first = top, end = top + out->height;
-    image_taps x_taps = {NULL, NULL, NULL, 0, 0}, y_taps = {NULL, NULL, NULL, 0, 0};
+    image_taps x_taps = IMAGE_TAPS_INIT, y_taps = IMAGE_TAPS_INIT;
     image between = IMAGE_INIT;
     cistern_status status = CISTERN_OK;
 
     if (across) {
-        status = image_taps_new(in->width, width, left, out->width, filter, &x_taps, err);
+        status = row_taps(in, width, left, out->width, filter, &x_taps, err);
         if (status != CISTERN_OK) {
             goto out;
         }
     }
     if (!down) {
-        rows_pass(in, first, end, across ? &x_taps : NULL, left, out);
+        if (across) {
+            filter_rows(in, first, end, &x_taps, out);
+        } else {
+            cut_rows(in, first, end, left, out);
+        }
         goto out;
     }
     status = image_taps_new(in->height, height, top, out->height, filter, &y_taps, err);
@@ -141,7 +146,7 @@ static cistern_status resize_filtered(const image *in, uint32_t width, uint32_t 
     if (status != CISTERN_OK) {
         goto out;
     }
-    rows_pass(in, first, end, &x_taps, left, &between);
+    filter_rows(in, first, end, &x_taps, &between);
     status = columns_pass(&between, 0, first, &y_taps, out, err);
 out:
     image_clear(&between);

@@ -123,10 +123,12 @@ cistern_status image_taps_new(uint32_t in, uint32_t out, uint32_t from, uint32_t
     double scale = (double)in / (double)out;
     double stretch = scale < 1.0 ? 1.0 : scale;
     double most = ceil(f.support * stretch) * 2.0 + 1.0;
-    image_taps made = {NULL, NULL, NULL, most < (double)in ? (size_t)most : in, n};
+    image_taps made = IMAGE_TAPS_INIT;
     double *shares = NULL;
     size_t weights = 0;
 
+    made.stride = most < (double)in ? (size_t)most : in;
+    made.n = n;
     cistern_status status = CISTERN_OK;
     if (!base_mul_size(made.stride, n, &weights)) {
         status = base_fail_memory(err, SIZE_MAX);
@@ -142,7 +144,7 @@ cistern_status image_taps_new(uint32_t in, uint32_t out, uint32_t from, uint32_t
         taps_of_output(&f, scale, stretch, in, from + i, &made, i, shares);
     }
     *taps = made;
-    made = (image_taps){NULL, NULL, NULL, 0, 0};
+    made = (image_taps)IMAGE_TAPS_INIT;
 out:
     free(shares);
     image_taps_clear(&made);
@@ -154,7 +156,39 @@ void image_taps_clear(image_taps *taps)
     free(taps->first);
     free(taps->count);
     free(taps->weight);
-    *taps = (image_taps){NULL, NULL, NULL, 0, 0};
+    free(taps->low);
+    free(taps->high);
+    *taps = (image_taps)IMAGE_TAPS_INIT;
+}
+
+cistern_status image_taps_split(image_taps *taps, cistern_error *err)
+{
+    int16_t *low = NULL, *high = NULL;
+    size_t stride = (taps->stride + 3) / 4 * 4, weights = 0;
+    cistern_status status =
+        base_mul_size(stride, taps->n, &weights) ? CISTERN_OK : base_fail_memory(err, SIZE_MAX);
+    if (status == CISTERN_OK) {
+        status = base_calloc(weights, sizeof *low, &low, err);
+    }
+    if (status == CISTERN_OK) {
+        status = base_calloc(weights, sizeof *high, &high, err);
+    }
+    if (status != CISTERN_OK) {
+        free(low);
+        return status;
+    }
+    for (size_t i = 0; i < taps->n; i++) {
+        for (size_t t = 0; t < taps->count[i]; t++) {
+            int32_t weight = taps->weight[i * taps->stride + t];
+            int16_t rest = (int16_t)(uint16_t)((uint32_t)weight & 0xffff);
+            low[i * stride + t] = rest;
+            high[i * stride + t] = (int16_t)(uint16_t)(((uint32_t)weight - (uint32_t)rest) >> 16);
+        }
+    }
+    taps->low = low;
+    taps->high = high;
+    taps->split_stride = stride;
+    return CISTERN_OK;
 }
 
 void image_taps_nearest(uint32_t in, uint32_t out, uint32_t from, uint32_t n, uint32_t *sources)

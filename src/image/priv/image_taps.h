@@ -18,7 +18,14 @@ typedef struct image_taps {
     int32_t *weight; /* n rows of `stride` */
     size_t stride;
     uint32_t n;
+    int16_t *low, *high; /* NULL until split: n rows of split_stride, with zeros behind `count` */
+    size_t split_stride; /* a multiple of 4 */
 } image_taps;
+
+#define IMAGE_TAPS_INIT                                                                                      \
+    {                                                                                                        \
+        NULL, NULL, NULL, 0, 0, NULL, NULL, 0                                                                \
+    }
 
 /**
  * The taps of outputs `from` to `from + n - 1` of a side of `in` pixels that becomes `out` pixels.
@@ -29,6 +36,9 @@ cistern_status image_taps_new(uint32_t in, uint32_t out, uint32_t from, uint32_t
                               model_interpolation filter, image_taps *taps,
                               cistern_error *err) CISTERN_MUST_CHECK;
 void image_taps_clear(image_taps *taps);
+
+/** Also give each weight as high * 65536 + low, for kernels that multiply 16 bits. Untouched on failure. */
+cistern_status image_taps_split(image_taps *taps, cistern_error *err) CISTERN_MUST_CHECK;
 
 /** The source pixel of each output of a nearest resize; `sources` has room for n. */
 void image_taps_nearest(uint32_t in, uint32_t out, uint32_t from, uint32_t n, uint32_t *sources);
