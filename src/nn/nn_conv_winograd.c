@@ -12,7 +12,7 @@
 #define BLOCK_JOINT     98                   /* tiles of a joint superblock */
 #define BLOCK_UNIT      14                   /* tiles that the widest kernel takes at once */
 #define JOBS_PER_THREAD 4                    /* superblocks, at least, so that threads end together (apart) */
-#define OWN_M_BYTES     ((size_t)1900 << 10) /* products in the thread's L2 (joint) */
+#define OWN_M_BYTES     ((size_t)1000 << 10) /* products in the thread's L2 (joint) */
 #define CHUNK           64                   /* input channels (joint) */
 #define RAW             (9 * NN_BLOCK)       /* floats of packed weights of one input channel */
 
