@@ -9,7 +9,10 @@
 #include "priv/nn_fold.h"
 #include "priv/nn_pack_map.h"
 
-#define ROW_PIECE 512 /* elements of a linear row that are converted at once */
+#define ROW_PIECE    512 /* elements of a linear row that are converted at once */
+#define COLUMN_ROWS  64  /* rows of a transposed matrix that are read together: 256 bytes side by side */
+#define COLUMN_PIECE 128 /* of their elements, gathered before they are written: 32 KB */
+#define COLUMN_AHEAD 8   /* elements that are asked for in advance */
 
 typedef struct packer {
     const nn_net *net;
@@ -73,14 +76,13 @@ static void pack_conv_block(const packer *p, size_t layer, size_t block)
     }
 }
 
-/* Rows `row` to `end` of n elements, piece by piece through all of them: where neighbouring rows lie side by side in
- * memory (a transposed matrix), a cache line is fetched once. */
+/* Rows `row` to `end` of n elements, each read from its beginning to its end. */
 static void pack_rows(const nn_tensor *t, size_t row, size_t end, size_t n, float *out)
 {
     double piece[ROW_PIECE];
-    for (size_t k = 0; k < n; k += ROW_PIECE) {
-        size_t here = n - k < ROW_PIECE ? n - k : ROW_PIECE;
-        for (size_t r = row; r < end; r++) {
+    for (size_t r = row; r < end; r++) {
+        for (size_t k = 0; k < n; k += ROW_PIECE) {
+            size_t here = n - k < ROW_PIECE ? n - k : ROW_PIECE;
             nn_read_inner(t, r, k, here, piece);
             for (size_t i = 0; i < here; i++) {
                 out[r * n + k + i] = (float)piece[i];
@@ -89,12 +91,64 @@ static void pack_rows(const nn_tensor *t, size_t row, size_t end, size_t n, floa
     }
 }
 
+/* Whether neighbouring rows lie closer together than neighbouring elements (a transposed matrix). */
+static bool is_transposed(const nn_tensor *t)
+{
+    return t->at.stride[0] < t->at.stride[t->at.rank - 1];
+}
+
+/* Element k of `rows` rows as floats. */
+static void read_column(const nn_tensor *t, size_t row, size_t rows, size_t k, float *out)
+{
+    const uint8_t *first = nn_inner_place(t, row, k);
+    double wide[COLUMN_ROWS];
+    if (t->at.dtype == MODEL_F32 && t->at.stride[0] == 1) {
+        memcpy(out, first, rows * sizeof(float));
+        return;
+    }
+    nn_read_row(t->at.dtype, first, t->at.stride[0], rows, wide);
+    for (size_t r = 0; r < rows; r++) {
+        out[r] = (float)wide[r];
+    }
+}
+
+/* The same of a transposed matrix: element by element through all rows, so that what lies side by side is read at once.
+ * The next element may be megabytes away, where no hardware looks ahead: it is asked for in time. */
+static void pack_columns(const nn_tensor *t, size_t row, size_t end, size_t n, float *out)
+{
+    float piece[COLUMN_PIECE][COLUMN_ROWS];
+    size_t rows = end - row;
+    for (size_t k = 0; k < n; k += COLUMN_PIECE) {
+        size_t here = n - k < COLUMN_PIECE ? n - k : COLUMN_PIECE;
+        for (size_t i = 0; i < here; i++) {
+            if (k + i + COLUMN_AHEAD < n) {
+                const uint8_t *later = nn_inner_place(t, row, k + i + COLUMN_AHEAD);
+                for (size_t r = 0; r < rows; r += NN_BLOCK) {
+                    __builtin_prefetch(later + r * t->at.stride[0] * sizeof(float));
+                }
+            }
+            read_column(t, row, rows, k + i, piece[i]);
+        }
+        for (size_t r = 0; r < rows; r++) {
+            for (size_t i = 0; i < here; i++) {
+                out[(row + r) * n + k + i] = piece[i][r];
+            }
+        }
+    }
+}
+
+/* Rows of a linear layer that one job takes. */
+static size_t linear_rows(const nn_net_linear *linear)
+{
+    return is_transposed(&linear->weight) ? COLUMN_ROWS : NN_BLOCK;
+}
+
 static void pack_linear_block(const packer *p, size_t layer, size_t block)
 {
     const nn_net_linear *linear = &p->net->linear[layer];
     float *bias = (float *)(p->mem + p->map.linear_bias[layer]);
-    size_t first = block * NN_BLOCK;
-    size_t end = linear->outputs - first < NN_BLOCK ? linear->outputs : first + NN_BLOCK;
+    size_t count = linear_rows(linear), first = block * count;
+    size_t end = linear->outputs - first < count ? linear->outputs : first + count;
     for (size_t row = first; row < end; row++) {
         double value = 0;
         if (linear->bias.data) {
@@ -106,7 +160,8 @@ static void pack_linear_block(const packer *p, size_t layer, size_t block)
     }
     if (p->map.linear_weight[layer] != NN_NOT_PACKED) {
         float *rows = (float *)(p->mem + p->map.linear_weight[layer]);
-        pack_rows(&linear->weight, first, end, linear->inputs, rows);
+        (is_transposed(&linear->weight) ? pack_columns : pack_rows)(&linear->weight, first, end,
+                                                                    linear->inputs, rows);
     }
 }
 
@@ -166,7 +221,7 @@ cistern_status nn_pack(const nn_net *net, nn_layout layout, base_pool *pool, voi
         jobs += p.conv_jobs[i] = nn_padded_channels(net->conv[i].outputs) / NN_BLOCK;
     }
     for (size_t i = 0; i < MODEL_VGG_LINEARS; i++) {
-        jobs += p.linear_jobs[i] = nn_padded_channels(net->linear[i].outputs) / NN_BLOCK;
+        jobs += p.linear_jobs[i] = (net->linear[i].outputs - 1) / linear_rows(&net->linear[i]) + 1;
     }
     fill_gaps(&p);
     base_pool_run(pool, pack_job, &p, jobs);

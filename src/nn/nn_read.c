@@ -65,18 +65,24 @@ void nn_read_row(model_dtype dtype, const uint8_t *first, uint64_t stride, size_
     }
 }
 
+const uint8_t *nn_inner_place(const nn_tensor *t, size_t row, size_t i)
+{
+    const model_tensor *at = &t->at;
+    uint64_t place = row * at->stride[0];
+    for (uint32_t d = at->rank; d-- > 1;) {
+        place += i % at->shape[d] * at->stride[d];
+        i /= at->shape[d];
+    }
+    return t->data + place * model_dtype_bytes(at->dtype);
+}
+
 void nn_read_inner(const nn_tensor *t, size_t row, size_t from, size_t n, double *out)
 {
     const model_tensor *at = &t->at;
-    size_t bytes = model_dtype_bytes(at->dtype), run = (size_t)at->shape[at->rank - 1];
+    size_t run = (size_t)at->shape[at->rank - 1];
     while (n > 0) {
-        size_t inner = from % run, here = run - inner < n ? run - inner : n, outer = from / run;
-        uint64_t place = row * at->stride[0] + inner * at->stride[at->rank - 1];
-        for (uint32_t d = at->rank - 1; d-- > 1;) {
-            place += outer % at->shape[d] * at->stride[d];
-            outer /= at->shape[d];
-        }
-        nn_read_row(at->dtype, t->data + place * bytes, at->stride[at->rank - 1], here, out);
+        size_t inner = from % run, here = run - inner < n ? run - inner : n;
+        nn_read_row(at->dtype, nn_inner_place(t, row, from), at->stride[at->rank - 1], here, out);
         out += here;
         from += here;
         n -= here;

@@ -124,6 +124,34 @@ static void any_dtype_alignment_and_stride(void **state)
     nn_fixture_free(&f);
 }
 
+/* More rows than are gathered at once, and a rest; more elements than one piece; whoever packs. */
+static void transposed_layers_of_several_jobs(void **state)
+{
+    (void)state;
+    nn_recipe recipe = nn_recipe_small("vgg11");
+    recipe.hidden[0] = 150;
+    recipe.hidden[1] = 65;
+    nn_fixture rows = nn_fixture_new(&recipe, plain_form);
+    float *wanted = run(rows.net, 32, 32, 1, NULL, NN_ISA_AUTO);
+    const fixture_form forms[] = {
+        {MODEL_F32, 0, .as_keras = true}, {MODEL_F64, 4, .as_keras = true}, {MODEL_F32, 1, true, false}};
+    base_pool *pool;
+    assert_ok(base_pool_new(3, &pool, NULL), NULL);
+    for (size_t i = 0; i < 3; i++) {
+        nn_fixture columns = nn_fixture_new(&recipe, forms[i]);
+        float *alone = run(columns.net, 32, 32, 1, NULL, NN_ISA_AUTO),
+              *together = run(columns.net, 32, 32, 1, pool, NN_ISA_AUTO);
+        assert_true(distance(alone, wanted, recipe.classes) < 3e-6);
+        assert_memory_equal(alone, together, recipe.classes * sizeof(float));
+        free(alone);
+        free(together);
+        nn_fixture_free(&columns);
+    }
+    base_pool_free(pool);
+    free(wanted);
+    nn_fixture_free(&rows);
+}
+
 /* Halves that are transposed are packed, those in rows are streamed: the numbers are the same ones. */
 static void streamed_and_packed_halves_agree(void **state)
 {
@@ -263,6 +291,7 @@ int main(void)
         cmocka_unit_test(bits_do_not_depend_on_threads),
         cmocka_unit_test(an_image_does_not_depend_on_its_batch),
         cmocka_unit_test(any_dtype_alignment_and_stride),
+        cmocka_unit_test(transposed_layers_of_several_jobs),
         cmocka_unit_test(streamed_and_packed_halves_agree),
         cmocka_unit_test(packed_weights_of_the_caller),
         cmocka_unit_test(sizes_out_of_range_are_refused),

@@ -19,6 +19,9 @@ float nn_f32_from_bf16(uint16_t bits);
 /** n elements, `stride` elements apart, beginning at `first` (any alignment), as doubles. */
 void nn_read_row(model_dtype dtype, const uint8_t *first, uint64_t stride, size_t n, double *out);
 
+/** The byte of element `i` of row `row`: what lies under the first axis, in the order of the others. Rank 2 to 4. */
+const uint8_t *nn_inner_place(const nn_tensor *t, size_t row, size_t i);
+
 /** Elements `from` to `from` + n of row `row`: what lies under the first axis, in the order of the others. Rank 2 to 4. */
 void nn_read_inner(const nn_tensor *t, size_t row, size_t from, size_t n, double *out);
 
