@@ -13,6 +13,7 @@ keras...  keras.utils.load_img(target_size=(224, 224)) with each interpolation, 
 tf-slim   the operations of tensorflow/models, research/slim/preprocessing/vgg_preprocessing.py, preprocess_for_eval with
           a resize side of 256, in its order, by TensorFlow's own kernels.
 timm      timm.data.create_transform with the pretrained_cfg of its VGGs.
+caffe     torchvision's resize and crop; the authors' colour order and means.
 """
 import hashlib
 import io
@@ -83,6 +84,7 @@ def keras_lines():
 def timm_lines():
     import timm.data
     import torchvision
+    from torchvision import transforms
     from timm.models.vgg import default_cfgs
     cfg = default_cfgs["vgg16"].cfgs["tv_in1k"]
     how = timm.data.create_transform(input_size=cfg.input_size, interpolation=cfg.interpolation, mean=cfg.mean, std=cfg.std,
@@ -92,6 +94,9 @@ def timm_lines():
     for name, data in pictures():
         tensor = how(Image.open(io.BytesIO(data)).convert("RGB")).numpy().transpose(1, 2, 0)
         lines.append(line("timm", name, tensor))
+        image = transforms.CenterCrop(224)(transforms.Resize(256)(Image.open(io.BytesIO(data)).convert("RGB")))
+        blue_first = numpy.asarray(image).astype(numpy.float32)[..., ::-1]
+        lines.append(line("caffe", name, blue_first - numpy.array([103.939, 116.779, 123.68], numpy.float32)))
     return lines
 
 
