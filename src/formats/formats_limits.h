@@ -28,6 +28,19 @@
 /* safetensors: the reference implementation's own limit (safetensors/src/tensor.rs, MAX_HEADER_SIZE). */
 #define FORMATS_SAFETENSORS_HEADER_MAX 100000000u /* bytes */
 
+/* HDF5 and Keras. The structures of a VGG's file take some 200 KB. */
+#define FORMATS_HDF5_WORK_MAX                                                                                \
+    ((uint64_t)256 << 20)                    /* bytes of structures looked at, each as often as it is */
+#define FORMATS_HDF5_BLOCKS_MAX  256u        /* blocks of one object header */
+#define FORMATS_HDF5_DEPTH_MAX   16u         /* levels of a B-tree */
+#define FORMATS_HDF5_LINKS_MAX   65536u      /* members of one group */
+#define FORMATS_HDF5_TEXTS_MAX   65536u      /* texts of one attribute */
+#define FORMATS_HDF5_CHUNKS_MAX  (1u << 19)  /* chunks of one dataset, 24 bytes each */
+#define FORMATS_HDF5_CHUNK_MAX   (16u << 20) /* bytes of one chunk; h5py makes some of at most 1 MiB */
+#define FORMATS_HDF5_BAND_MAX    (48u << 20) /* bytes of all chunks side by side that begin in the same rows */
+#define FORMATS_KERAS_LAYERS_MAX 4096u       /* layers that have weights */
+#define FORMATS_KERAS_DEPTH_MAX  4u          /* models inside models */
+
 /* Decoded tensors. A VGG-19 in F32 takes 575 MB; compressed zeros unpack a thousandfold. */
 #define FORMATS_DECODED_MAX        ((uint64_t)4 << 30) /* bytes of all of them */
 #define FORMATS_DECODED_HEADER_MAX (48u << 20)         /* bytes: 65,536 entries with the longest names */

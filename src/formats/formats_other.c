@@ -34,7 +34,6 @@ static const sign signs[] = {
     SIGN("ustar", 257,
          "a tar archive: if PyTorch of 2016 wrote it, that tar format is not supported; load it with "
          "torch.load and save it again with torch.save"),
-    SIGN("\x89HDF\r\n\x1a\n", 0, "an HDF5 file (Keras .h5), which this version does not read"),
     SIGN("\x93NUMPY", 0, "a NumPy .npy file, which this version does not read"),
     SIGN("GGUF", 0, "a GGUF file, which this version does not read"),
     SIGN("\x89PNG", 0, "a PNG image, not a weight file"),
@@ -122,5 +121,6 @@ cistern_status formats_other_refuse(const formats_file *file, cistern_error *err
     if (what)
         return base_fail(err, CISTERN_UNREADABLE, "%s", what);
     return base_fail_at(err, CISTERN_UNREADABLE, 0,
-                        "not a weight file of a kind that this version reads (PyTorch .pth, safetensors)");
+                        "not a weight file of a kind that this version reads (PyTorch .pth, safetensors, "
+                        "Keras .h5 and .keras)");
 }

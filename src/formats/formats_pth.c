@@ -54,8 +54,8 @@ static cistern_status not_pytorch(const archive *a)
     for (size_t i = 0; i < a->zip.count; i++) {
         if (ends_in(&a->zip.member[i], ".npy"))
             what = "a NumPy .npz file, which this version does not read";
-        else if (ends_in(&a->zip.member[i], "model.weights.h5"))
-            what = "a Keras .keras file, which this version does not read";
+        else if (ends_in(&a->zip.member[i], "/model.weights.h5"))
+            what = "a zip file with the members of a Keras .keras file in a directory: zip them without it";
     }
     return base_fail(a->err, CISTERN_UNREADABLE, "%s", what);
 }

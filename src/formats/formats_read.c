@@ -21,13 +21,17 @@ typedef struct reader {
 static const reader zip = {"PyTorch zip", MODEL_FAMILY_TORCH, formats_pth_read};
 static const reader legacy = {"PyTorch legacy stream", MODEL_FAMILY_TORCH, formats_legacy_read};
 static const reader safetensors = {"safetensors", MODEL_FAMILY_TORCH, formats_safetensors_read};
+static const reader keras = {"Keras HDF5", MODEL_FAMILY_KERAS, formats_keras_read};
+static const reader keras_zip = {"Keras .keras", MODEL_FAMILY_KERAS, formats_keras_read_zip};
 
 static const reader *reader_for(const formats_file *file)
 {
     const uint8_t *p = file->data;
 
     if (file->size >= 4 && memcmp(p, "PK\x03\x04", 4) == 0)
-        return &zip;
+        return formats_keras_is_zip(file) ? &keras_zip : &zip;
+    if (file->size >= 8 && memcmp(p, "\x89HDF\r\n\x1a\n", 8) == 0)
+        return &keras;
     /* A pickle's PROTO; the third byte is an opcode, never 0, which a safetensors header's length has there. */
     if (file->size >= 3 && p[0] == 0x80 && p[1] >= 2 && p[1] <= 5 && p[2] != 0)
         return &legacy;

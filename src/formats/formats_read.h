@@ -20,7 +20,8 @@ typedef struct formats_sink {
 /**
  * Read the files of a version into one index.
  *
- * Kinds: PyTorch's zip (.pth since 1.6), PyTorch's legacy stream (0.1.10 to 1.5, protocols 2 to 5), safetensors.
+ * Kinds: PyTorch's zip (.pth since 1.6), PyTorch's legacy stream (0.1.10 to 1.5, protocols 2 to 5), safetensors,
+ * Keras .h5, .weights.h5 and .keras.
  * @param files  `count` of them, borrowed; a tensor's `file` is its place in this array.
  * @param sink   gets what does not lie whole and plain in the files (compressed, in pieces, mirrored), as one file of
  *               safetensors' layout; then the index has one file more than `count`. NULL: such a file is UNREADABLE.

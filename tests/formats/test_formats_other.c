@@ -30,7 +30,6 @@ static void what_is_no_weight_file_is_told(void **state)
              "compressed with xz"),
         CASE("\x28\xb5\x2f\xfd\x24", "compressed with zstd"),
         CASE("PK\x05\x06", "an empty zip file"),
-        CASE("\x89HDF\r\n\x1a\n\0\0", "an HDF5 file (Keras .h5), which this version does not read"),
         CASE("\x93NUMPY\x01\0", "a NumPy .npy file, which this version does not read"),
         CASE("\x08\x07\x12\x07pytorch", "an ONNX or TensorFlow SavedModel file"),
         CASE("\x0a\x40\x0a\x05input", "a protocol buffers file"),

@@ -465,8 +465,8 @@ static void other_zips_are_told(void **state)
     g.m[0].name = "arr_0.npy";
     assert_members_refused(&g, NOWHERE, "a NumPy .npz file, which this version does not read");
     g = good();
-    g.m[0].name = "model.weights.h5";
-    assert_members_refused(&g, NOWHERE, "a Keras .keras file, which this version does not read");
+    g.m[0].name = "a/model.weights.h5";
+    assert_members_refused(&g, NOWHERE, "a zip file with the members of a Keras .keras file in a directory");
     g = good();
     g.m[1].name = "a/constants.pkl";
     assert_members_refused(&g, HEADER_0, "a TorchScript file (it holds code, which is never run)");

@@ -12,6 +12,12 @@ cistern_status formats_legacy_read(const formats_file *file, uint32_t number, fo
                                    cistern_error *err) CISTERN_MUST_CHECK;
 cistern_status formats_safetensors_read(const formats_file *file, uint32_t number, formats_output *out,
                                         cistern_error *err) CISTERN_MUST_CHECK;
+/** Keras' HDF5 files, and .keras, a zip file around one. */
+cistern_status formats_keras_read(const formats_file *file, uint32_t number, formats_output *out,
+                                  cistern_error *err) CISTERN_MUST_CHECK;
+cistern_status formats_keras_read_zip(const formats_file *file, uint32_t number, formats_output *out,
+                                      cistern_error *err) CISTERN_MUST_CHECK;
+bool formats_keras_is_zip(const formats_file *file); /* by its members' names */
 /** Anything else: always UNREADABLE, saying what the file seems to be. */
 cistern_status formats_other_refuse(const formats_file *file, cistern_error *err) CISTERN_MUST_CHECK;
 
