@@ -188,6 +188,10 @@ static cistern_status bind_packed(nn_session *s, const nn_session_options *o, co
             return base_fail(err, CISTERN_DAMAGED, "packed weights are %zu bytes, this network needs %zu",
                              o->packed_size, s->packed_size);
         }
+        if ((uintptr_t)o->packed % NN_PACK_ALIGN != 0) {
+            return base_fail(err, CISTERN_USAGE, "packed weights at an address that is no multiple of %d",
+                             NN_PACK_ALIGN);
+        }
         s->packed = o->packed;
         return CISTERN_OK;
     }

@@ -199,6 +199,10 @@ static void packed_weights_of_the_caller(void **state)
     assert_says(nn_session_new(f.net, &options, NULL, &session, &err), CISTERN_DAMAGED, &err,
                 "packed weights are");
     options.packed_size = size;
+    options.packed = mem[1] + 4;
+    assert_says(nn_session_new(f.net, &options, NULL, &session, &err), CISTERN_USAGE, &err,
+                "no multiple of 64");
+    options.packed = mem[1];
     assert_ok(nn_session_new(f.net, &options, NULL, &session, &err), &err);
     guard_page x = nn_fixture_image("session", 0, 32, 50);
     assert_ok(nn_session_run(session, (const float *)(const void *)x.data, 1, logits, NULL, &err), &err);
