@@ -28,6 +28,21 @@
 /* safetensors: the reference implementation's own limit (safetensors/src/tensor.rs, MAX_HEADER_SIZE). */
 #define FORMATS_SAFETENSORS_HEADER_MAX 100000000u /* bytes */
 
+/* Protocol buffers: ONNX, TensorFlow. A VGG-19 exported by Keras has some 120 nodes. */
+#define FORMATS_PROTOBUF_DEPTH_MAX 8u         /* messages inside messages; attributes of nodes reach 6 */
+#define FORMATS_NODES_MAX          (1u << 17) /* of a graph, constants included; 240 bytes each */
+#define FORMATS_CHAIN_MAX          1024u      /* nodes from the picture to the logits */
+#define FORMATS_ENDS_MAX           16u        /* nodes without successor that are tried as the graph's end */
+#define FORMATS_REPEAT_MAX         (1u << 27) /* elements that one may stand for; VGG's largest has 102,760,448 */
+
+/* TensorFlow's checkpoint index. Its keys are tensors' names; blocks are closed above 256 KiB, larger only by one value. */
+#define FORMATS_KEY_MAX    1024u       /* bytes */
+#define FORMATS_BLOCK_MAX  (16u << 20) /* bytes */
+#define FORMATS_SHARDS_MAX 4096u       /* data files; a version has no more */
+
+/* A list of safetensors shards. A VGG's takes 2 KB. */
+#define FORMATS_SHARD_LIST_MAX (4u << 20) /* bytes: as much as base_json reads */
+
 /* HDF5 and Keras. The structures of a VGG's file take some 200 KB. */
 #define FORMATS_HDF5_WORK_MAX                                                                                \
     ((uint64_t)256 << 20)                    /* bytes of structures looked at, each as often as it is */

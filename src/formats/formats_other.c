@@ -61,12 +61,9 @@ static const char *by_protobuf(const formats_file *file)
 
     if (file->size < 4)
         return NULL;
-    if (p[0] == 0x08 && p[1] >= 1 && p[1] <= 32 && p[2] == 0x12)
-        return "an ONNX or TensorFlow SavedModel file (protocol buffers), which this version does not read";
-    if (p[0] == 0x0a && p[1] >= 2)
-        return "a protocol buffers file (a frozen TensorFlow graph or a Caffe model?), which this version "
-               "does not "
-               "read";
+    if ((p[0] == 0x08 || p[0] == 0x0a) && p[1] >= 1)
+        return "a protocol buffers file of a kind that this version does not read (a Caffe model?), or cut "
+               "short";
     return NULL;
 }
 
@@ -108,6 +105,13 @@ static const char *by_text(const formats_file *file)
     if (begins(p, n, "{") || begins(p, n, "["))
         return "a JSON document, not a weight file";
     return "a text, not a weight file";
+}
+
+bool formats_other_is_document(const formats_file *file)
+{
+    const char *what = by_sign(file) ? NULL : by_text(file);
+
+    return file->size == 0 || (what && (strstr(what, "JSON") || strncmp(what, "a text", 6) == 0));
 }
 
 cistern_status formats_other_refuse(const formats_file *file, cistern_error *err)

@@ -1,9 +1,11 @@
 /* Which reader a file's first bytes call for.
  *
  * Invariants
- *  1. A kind is told by content, never by name; exactly one reader sees a file, and no other is tried when it fails.
+ *  1. A kind is told by content, never by name; at most one reader sees a file, and no other is tried when it fails.
  *  2. All files of a version share one index; names are unique over all of them.
  *  3. Readers only list what must be decoded; it is written when every file was read.
+ *  4. Files that say what is in others are read before those, lists that are checked against what was read after them.
+ *     Beside weights may lie texts and a SavedModel's descriptions; any other file that nobody reads is refused.
  */
 #include "formats_read.h"
 
@@ -11,18 +13,45 @@
 #include "base_mem.h"
 #include "priv/formats_container.h"
 
+/* When a reader has its turn. */
+typedef enum turn { TURN_LEADS = 0, TURN_WEIGHTS, TURN_LISTS, TURNS } turn;
+
 typedef struct reader {
-    const char *kind;
+    const char *kind; /* NULL: it reads no tensors */
     model_family family;
     cistern_status (*read)(const formats_file *file, uint32_t number, formats_output *out,
                            cistern_error *err);
+    turn turn;
 } reader;
 
-static const reader zip = {"PyTorch zip", MODEL_FAMILY_TORCH, formats_pth_read};
-static const reader legacy = {"PyTorch legacy stream", MODEL_FAMILY_TORCH, formats_legacy_read};
-static const reader safetensors = {"safetensors", MODEL_FAMILY_TORCH, formats_safetensors_read};
-static const reader keras = {"Keras HDF5", MODEL_FAMILY_KERAS, formats_keras_read};
-static const reader keras_zip = {"Keras .keras", MODEL_FAMILY_KERAS, formats_keras_read_zip};
+static const reader zip = {"PyTorch zip", MODEL_FAMILY_TORCH, formats_pth_read, TURN_WEIGHTS};
+static const reader legacy = {"PyTorch legacy stream", MODEL_FAMILY_TORCH, formats_legacy_read, TURN_WEIGHTS};
+static const reader safetensors = {"safetensors", MODEL_FAMILY_TORCH, formats_safetensors_read, TURN_WEIGHTS};
+static const reader keras = {"Keras HDF5", MODEL_FAMILY_KERAS, formats_keras_read, TURN_WEIGHTS};
+static const reader keras_zip = {"Keras .keras", MODEL_FAMILY_KERAS, formats_keras_read_zip, TURN_WEIGHTS};
+static const reader shards = {NULL, MODEL_FAMILY_UNKNOWN, formats_shards_read, TURN_LISTS};
+static const reader onnx = {"ONNX", MODEL_FAMILY_ONNX, formats_onnx_read, TURN_LEADS};
+static const reader graph = {"TensorFlow graph", MODEL_FAMILY_TENSORFLOW, formats_tensorflow_read,
+                             TURN_WEIGHTS};
+static const reader bundle = {"TensorFlow checkpoint", MODEL_FAMILY_TENSORFLOW, formats_bundle_read,
+                              TURN_LEADS};
+static const reader saved_model = {NULL, MODEL_FAMILY_UNKNOWN, formats_saved_model_read, TURN_LISTS};
+
+static const reader *reader_for_message(const formats_file *file)
+{
+    switch (formats_message_of(file)) {
+    case FORMATS_MESSAGE_ONNX:
+        return &onnx;
+    case FORMATS_MESSAGE_SAVED_MODEL:
+        return &saved_model;
+    case FORMATS_MESSAGE_GRAPH:
+        return &graph;
+    case FORMATS_MESSAGE_METADATA:
+    case FORMATS_MESSAGE_NONE:
+        break;
+    }
+    return NULL;
+}
 
 static const reader *reader_for(const formats_file *file)
 {
@@ -37,44 +66,73 @@ static const reader *reader_for(const formats_file *file)
         return &legacy;
     if (file->size >= 9 && p[8] == '{')
         return &safetensors;
-    return NULL;
+    if (formats_bundle_is(file))
+        return &bundle;
+    return formats_shards_is(file) ? &shards : reader_for_message(file);
 }
 
-static cistern_status read_one(const formats_file *file, uint32_t number, formats_output *out,
+/* What is known of the whole version so far. */
+typedef struct progress {
+    const char *kind;
+    model_family family;
+} progress;
+
+static cistern_status read_one(const reader *r, uint32_t number, formats_output *out, progress *all,
                                cistern_error *err)
 {
-    const reader *r = reader_for(file);
+    const formats_file *file = &out->files[number];
     cistern_status st;
 
-    if (r) {
-        out->kind = r->kind;
-        out->family = r->family;
-    }
-    st = r ? r->read(file, number, out, err) : formats_other_refuse(file, err);
-    return st ? base_frame(err, st, "%s", file->path) : st;
+    out->kind = r->kind;
+    out->family = r->family;
+    st = r->read(file, number, out, err);
+    if (st)
+        return base_frame(err, st, "%s", file->path);
+    if (!out->kind)
+        return CISTERN_OK;
+    all->family = !all->kind || all->family == out->family ? out->family : MODEL_FAMILY_UNKNOWN;
+    all->kind = !all->kind || strcmp(all->kind, out->kind) == 0 ? out->kind : "several kinds";
+    return CISTERN_OK;
 }
 
-static cistern_status read_all(const formats_file *files, size_t count, formats_output *out,
-                               cistern_error *err)
+/* A file that no reader wants. */
+static cistern_status judge_rest(const formats_file *file, const progress *all, cistern_error *err)
 {
-    const char *kind = NULL;
-    model_family family = MODEL_FAMILY_UNKNOWN;
+    cistern_status st;
 
-    for (size_t i = 0; i < count; i++) {
-        cistern_status st = read_one(&files[i], (uint32_t)i, out, err);
-        if (st)
-            return st;
-        kind = !kind || strcmp(kind, out->kind) == 0 ? out->kind : "several kinds";
-        family = i == 0 || family == out->family ? out->family : MODEL_FAMILY_UNKNOWN;
+    if (all->kind &&
+        (formats_other_is_document(file) || formats_message_of(file) == FORMATS_MESSAGE_METADATA))
+        return CISTERN_OK;
+    st = formats_other_refuse(file, err);
+    return base_frame(err, st, "%s", file->path);
+}
+
+static cistern_status read_all(formats_output *out, cistern_error *err)
+{
+    progress all = {NULL, MODEL_FAMILY_UNKNOWN};
+    cistern_status st = CISTERN_OK;
+
+    for (int t = 0; t < TURNS; t++) {
+        for (size_t i = 0; i < out->file_count && !st; i++) {
+            const reader *r = out->taken[i] ? NULL : reader_for(&out->files[i]);
+            if (r && (int)r->turn == t)
+                st = read_one(r, (uint32_t)i, out, &all, err);
+        }
     }
-    return model_index_set_kind(out->index, kind, family, err);
+    for (size_t i = 0; i < out->file_count && !st; i++) {
+        if (!out->taken[i] && !reader_for(&out->files[i]))
+            st = judge_rest(&out->files[i], &all, err);
+    }
+    if (!st && !all.kind)
+        return base_fail(err, CISTERN_UNREADABLE, "none of the %zu files holds weights", out->file_count);
+    return st ? st : model_index_set_kind(out->index, all.kind, all.family, err);
 }
 
 cistern_status formats_read(const formats_file *files, size_t count, const formats_sink *sink,
                             model_index **out, cistern_error *err)
 {
     uint64_t *sizes = NULL;
-    formats_output o = {0};
+    formats_output o = {.files = files, .file_count = count};
     cistern_status st;
 
     if (count == 0 || count > MODEL_FILES_MAX)
@@ -84,14 +142,16 @@ cistern_status formats_read(const formats_file *files, size_t count, const forma
         return st;
     for (size_t i = 0; i < count; i++)
         sizes[i] = files[i].size;
-    if (!(st = model_index_new(sizes, count, &o.index, err)) &&
-        !(st = formats_decoded_new(&o.decoded, err)) && !(st = read_all(files, count, &o, err)) &&
+    if (!(st = base_calloc(count, sizeof *o.taken, &o.taken, err)) &&
+        !(st = model_index_new(sizes, count, &o.index, err)) &&
+        !(st = formats_decoded_new(&o.decoded, err)) && !(st = read_all(&o, err)) &&
         !(st = formats_decoded_write(o.decoded, o.index, sink, err))) {
         *out = o.index;
         o.index = NULL;
     }
     formats_decoded_free(o.decoded);
     model_index_free(o.index);
+    free(o.taken);
     free(sizes);
     return st;
 }

@@ -31,7 +31,10 @@ static void what_is_no_weight_file_is_told(void **state)
         CASE("\x28\xb5\x2f\xfd\x24", "compressed with zstd"),
         CASE("PK\x05\x06", "an empty zip file"),
         CASE("\x93NUMPY\x01\0", "a NumPy .npy file, which this version does not read"),
-        CASE("\x08\x07\x12\x07pytorch", "an ONNX or TensorFlow SavedModel file"),
+        CASE("\x08\x07\x12\x07pytorch", "a TensorFlow SavedModel's description, without its variables"),
+        CASE("\x0a\x14VGG_ILSVRC_16_layers",
+             "a protocol buffers file of a kind that this version does not read (a "
+             "Caffe model?)"),
         CASE("\x0a\x40\x0a\x05input", "a protocol buffers file"),
         CASE("GGUF\x03\0\0\0", "a GGUF file"),
         CASE("\xff\xd8\xff\xe0", "a JPEG image, not a weight file"),

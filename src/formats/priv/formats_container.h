@@ -18,6 +18,36 @@ cistern_status formats_keras_read(const formats_file *file, uint32_t number, for
 cistern_status formats_keras_read_zip(const formats_file *file, uint32_t number, formats_output *out,
                                       cistern_error *err) CISTERN_MUST_CHECK;
 bool formats_keras_is_zip(const formats_file *file); /* by its members' names */
+/** ONNX; tensors may be in other files of the version. Adds the views that its graph tells of. */
+cistern_status formats_onnx_read(const formats_file *file, uint32_t number, formats_output *out,
+                                 cistern_error *err) CISTERN_MUST_CHECK;
+/** A frozen TensorFlow graph (GraphDef): its constants, and the views that it tells of. */
+cistern_status formats_tensorflow_read(const formats_file *file, uint32_t number, formats_output *out,
+                                       cistern_error *err) CISTERN_MUST_CHECK;
+/** The index of a TensorFlow checkpoint (variables.index); the tensors are in other files of the version. */
+cistern_status formats_bundle_read(const formats_file *file, uint32_t number, formats_output *out,
+                                   cistern_error *err) CISTERN_MUST_CHECK;
+/** saved_model.pb: that the variables it belongs to are among the files. */
+cistern_status formats_saved_model_read(const formats_file *file, uint32_t number, formats_output *out,
+                                        cistern_error *err) CISTERN_MUST_CHECK;
+/** model.safetensors.index.json: that every tensor is in the file that it says. Adds nothing. */
+cistern_status formats_shards_read(const formats_file *file, uint32_t number, formats_output *out,
+                                   cistern_error *err) CISTERN_MUST_CHECK;
+/** Which of the protocol buffers a file seems to be. */
+typedef enum formats_message {
+    FORMATS_MESSAGE_NONE = 0,
+    FORMATS_MESSAGE_ONNX,
+    FORMATS_MESSAGE_SAVED_MODEL,
+    FORMATS_MESSAGE_GRAPH,    /* TensorFlow's GraphDef */
+    FORMATS_MESSAGE_METADATA, /* beside a SavedModel: fingerprint.pb, keras_metadata.pb */
+} formats_message;
+formats_message formats_message_of(const formats_file *file);
+/** Whether it ends as TensorFlow's tables do. */
+bool formats_bundle_is(const formats_file *file);
+/** Whether it is a list of safetensors shards. */
+bool formats_shards_is(const formats_file *file);
+/** Whether it is a text that may lie beside weights: JSON, Markdown; no pointer to a file, no page of a server. */
+bool formats_other_is_document(const formats_file *file);
 /** Anything else: always UNREADABLE, saying what the file seems to be. */
 cistern_status formats_other_refuse(const formats_file *file, cistern_error *err) CISTERN_MUST_CHECK;
 

@@ -6,6 +6,9 @@
 #include "priv/formats_decoded.h"
 
 typedef struct formats_output {
+    const formats_file *files; /* of the version */
+    size_t file_count;
+    bool *taken; /* of each file: another one says what is in it, so that no reader looks at it by itself */
     model_index *index;
     formats_decoded *decoded; /* tensors that must be written out: not plain where they lie */
     const char *kind;         /* as the reader's row says; a reader that knows better sets it, to a literal */

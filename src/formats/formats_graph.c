@@ -1,0 +1,107 @@
+/* Nodes of a graph, found by name. See the header for the invariants.
+ *
+ * Names are found by binary search in a sorted table: no choice of names makes that slow, as it could a hash.
+ */
+#include "priv/formats_graph.h"
+
+#include <assert.h>
+#include <string.h>
+#include "base_mem.h"
+#include "formats_limits.h"
+#include "priv/formats_pool.h"
+
+typedef struct row {
+    formats_text name;
+    uint32_t node; /* its number in the pool */
+} row;
+
+struct formats_graph {
+    formats_pool nodes;
+    row *rows; /* sorted by name; of nodes that have one */
+    size_t count;
+};
+
+cistern_status formats_graph_new(formats_graph **out, cistern_error *err)
+{
+    cistern_status st = base_calloc(1, sizeof(formats_graph), out, err);
+
+    if (!st)
+        formats_pool_init(&(*out)->nodes, sizeof(formats_node), FORMATS_NODES_MAX);
+    return st;
+}
+
+void formats_graph_free(formats_graph *g)
+{
+    if (!g)
+        return;
+    formats_pool_clear(&g->nodes);
+    free(g->rows);
+    free(g);
+}
+
+void formats_node_init(formats_node *node)
+{
+    *node = (formats_node){.stride = {1, 1}, .dilation = {1, 1}, .groups = 1, .tensor = FORMATS_NO_TENSOR};
+}
+
+cistern_status formats_graph_add(formats_graph *g, const formats_node *node, cistern_error *err)
+{
+    uint32_t number;
+    cistern_status st;
+
+    assert(!g->rows);
+    if (formats_pool_full(&g->nodes))
+        return base_fail(err, CISTERN_UNREADABLE, "more than %u nodes and constants in its graph",
+                         FORMATS_NODES_MAX);
+    if (!(st = formats_pool_add(&g->nodes, &number, err)))
+        *(formats_node *)formats_pool_get(&g->nodes, number) = *node;
+    return st;
+}
+
+size_t formats_graph_count(const formats_graph *g)
+{
+    return g->nodes.count - 1;
+}
+
+formats_node *formats_graph_get(const formats_graph *g, size_t i)
+{
+    assert(i < formats_graph_count(g));
+    return formats_pool_get(&g->nodes, (uint32_t)i + 1);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const row *x = a, *y = b;
+
+    return formats_text_compare(x->name, y->name);
+}
+
+cistern_status formats_graph_settle(formats_graph *g, cistern_error *err)
+{
+    size_t n = formats_graph_count(g);
+    cistern_status st = base_calloc(n ? n : 1, sizeof *g->rows, &g->rows, err);
+
+    for (size_t i = 0; !st && i < n; i++) {
+        formats_text name = formats_graph_get(g, i)->name;
+        if (name.len)
+            g->rows[g->count++] = (row){name, (uint32_t)i};
+    }
+    if (st || !g->count)
+        return st;
+    qsort(g->rows, g->count, sizeof *g->rows, by_name);
+    for (size_t i = 1; i < g->count; i++) {
+        formats_text name = g->rows[i].name;
+        if (formats_text_compare(g->rows[i - 1].name, name) == 0)
+            return base_fail(err, CISTERN_UNREADABLE, "its graph makes '%.*s' twice",
+                             (int)(name.len < 64 ? name.len : 64), name.at);
+    }
+    return CISTERN_OK;
+}
+
+size_t formats_graph_find(const formats_graph *g, formats_text name)
+{
+    row key = {.name = name};
+    const row *found = g->count && name.len ? bsearch(&key, g->rows, g->count, sizeof key, by_name) : NULL;
+
+    return found ? found->node : SIZE_MAX;
+}
