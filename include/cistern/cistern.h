@@ -5,6 +5,7 @@
 #include <cistern/cancel.h>
 #include <cistern/context.h>
 #include <cistern/error.h>
+#include <cistern/guard.h>
 #include <cistern/image.h>
 #include <cistern/model.h>
 #include <cistern/options.h>

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "base_host.h"
 #include "base_mem.h"
 #include "priv/api_options.h"
@@ -83,7 +84,6 @@ cistern_status cistern_new(const cistern_options *options, cistern **out, cister
     cistern_status st = base_calloc(1, sizeof *c, &c, err);
     if (st != CISTERN_OK)
         return st;
-    pthread_mutex_init(&c->lock, NULL);
     c->log.fn = forward_log;
     c->log.user = c;
     if (!options)
@@ -99,13 +99,25 @@ cistern_status cistern_new(const cistern_options *options, cistern **out, cister
     return CISTERN_OK;
 }
 
+static void crews_free(api_crew *crew)
+{
+    while (crew) {
+        api_crew *next = crew->inherited;
+        if (crew->process == getpid())
+            base_pool_free(crew->pool);
+        else
+            base_pool_abandon(crew->pool);
+        free(crew);
+        crew = next;
+    }
+}
+
 void cistern_free(cistern *c)
 {
     if (!c)
         return;
-    base_pool_free(c->pool);
+    crews_free(atomic_load(&c->crew));
     tiers_free(c->chain);
-    pthread_mutex_destroy(&c->lock);
     free(c->import_program);
     free(c);
 }
@@ -130,14 +142,30 @@ void cistern_traffic(const cistern *c, uint64_t *requests, uint64_t *bytes)
     tiers_traffic(c->chain, requests, bytes);
 }
 
+/* The process is asked for at each call: after a fork the child has the memory of the threads and not the threads. Without a
+ * lock, which another thread might have held at that moment. */
 cistern_status api_pool(cistern *c, base_pool **out, cistern_error *err)
 {
-    cistern_status st = CISTERN_OK;
-    pthread_mutex_lock(&c->lock);
-    if (!c->pool)
-        st = base_pool_new(c->threads, &c->pool, err);
+    api_crew *crew = atomic_load(&c->crew), *fresh = NULL;
+    if (crew && crew->process == getpid()) {
+        *out = crew->pool;
+        return CISTERN_OK;
+    }
+    cistern_status st = base_calloc(1, sizeof *fresh, &fresh, err);
     if (st == CISTERN_OK)
-        *out = c->pool;
-    pthread_mutex_unlock(&c->lock);
-    return st;
+        st = base_pool_new(c->threads, &fresh->pool, err);
+    if (st != CISTERN_OK) {
+        free(fresh);
+        return st;
+    }
+    fresh->process = getpid();
+    fresh->inherited = crew;
+    if (atomic_compare_exchange_strong(&c->crew, &crew, fresh)) {
+        *out = fresh->pool;
+        return CISTERN_OK;
+    }
+    fresh->inherited = NULL; /* another thread was first */
+    crews_free(fresh);
+    *out = crew->pool;
+    return CISTERN_OK;
 }

@@ -19,7 +19,11 @@ static cistern_status model_new(cistern *c, size_t files, cistern_model **out, c
     cistern_status st = base_calloc(1, sizeof *m, &m, err);
     if (st == CISTERN_OK)
         st = base_calloc(files, sizeof *m->files, &m->files, err);
+    if (st == CISTERN_OK)
+        st = base_calloc(files, sizeof(api_guard *), &m->guards, err);
     if (st != CISTERN_OK) {
+        if (m)
+            free(m->files);
         free(m);
         return st;
     }
@@ -40,8 +44,11 @@ void cistern_model_free(cistern_model *m)
 {
     if (!m || atomic_fetch_sub(&m->owners, 1) != 1)
         return;
-    for (size_t i = 0; i < m->file_count; i++)
+    for (size_t i = 0; i < m->file_count; i++) {
+        api_guard_remove(m->guards[i]);
         base_map_clear(&m->files[i]);
+    }
+    free(m->guards);
     free(m->files);
     model_index_free(m->index);
     cistern_version_free(m->version);
@@ -51,6 +58,12 @@ void cistern_model_free(cistern_model *m)
 const cistern_version *cistern_model_version(const cistern_model *m)
 {
     return m->version;
+}
+
+static cistern_status map_file(cistern_model *m, size_t i, int fd, cistern_error *err)
+{
+    cistern_status st = base_map_fd(fd, &m->files[i], err);
+    return st == CISTERN_OK ? api_guard_add(&m->files[i], &m->guards[i], err) : st;
 }
 
 /* The index of a version that is here: stored, or read again from its files and kept if the store may be written. */
@@ -91,7 +104,7 @@ static cistern_status model_load(cistern *c, catalog_version *v, const base_run 
     }
     st = find_index(c, v, fds, run, &m->index, err);
     for (size_t i = 0; st == CISTERN_OK && i < count; i++)
-        st = base_map_fd(fds[i], &m->files[i], err);
+        st = map_file(m, i, fds[i], err);
     for (size_t i = 0; i < count; i++)
         close(fds[i]);
     free(fds);
@@ -185,7 +198,7 @@ static cistern_status load_file(cistern *c, const char *path, const cistern_pull
     file.path = path;
     st = api_import(c, &file, 1, run, &m->index, err);
     if (st == CISTERN_OK)
-        st = base_map_fd(fd, &m->files[0], err);
+        st = map_file(m, 0, fd, err);
     close(fd);
     if (st == CISTERN_OK && m->files[0].size != model_index_file_size(m->index, 0))
         st = base_fail(err, CISTERN_CONFLICT, "%s: it changed while it was read", path);

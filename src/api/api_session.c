@@ -41,7 +41,9 @@ static cistern_status session_open(cistern_session *s, const cistern_session_opt
     options.width = s->preprocess.width;
     options.isa = s->model->context->isa;
     st = api_pool(s->model->context, &options.pool, err);
-    return st == CISTERN_OK ? nn_session_new(s->net, &options, NULL, &s->session, err) : st;
+    if (st == CISTERN_OK)
+        st = nn_session_new(s->net, &options, NULL, &s->session, err);
+    return st == CISTERN_OK ? cistern_model_check(s->model, err) : st;
 }
 
 cistern_status cistern_session_new(cistern_model *model, const cistern_session_options *options,
@@ -89,7 +91,15 @@ uint32_t cistern_session_width(const cistern_session *s)
 cistern_status cistern_session_run(cistern_session *s, const float *x, uint32_t n, float *out,
                                    cistern_cancel *cancel, cistern_error *err)
 {
-    return nn_session_run(s->session, x, n, out, cancel ? &cancel->token : NULL, err);
+    base_pool *pool = NULL;
+    cistern_status st = cistern_model_check(s->model, err);
+    if (st == CISTERN_OK)
+        st = api_pool(s->model->context, &pool, err);
+    if (st != CISTERN_OK)
+        return st;
+    nn_session_use_pool(s->session, pool);
+    st = nn_session_run(s->session, x, n, out, cancel ? &cancel->token : NULL, err);
+    return st == CISTERN_OK ? cistern_model_check(s->model, err) : st;
 }
 
 cistern_status cistern_session_preprocess(const cistern_session *s, const cistern_image *picture, float *out,

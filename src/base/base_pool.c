@@ -226,6 +226,11 @@ void base_pool_free(base_pool *pool)
     free(pool);
 }
 
+void base_pool_abandon(base_pool *pool)
+{
+    free(pool);
+}
+
 unsigned base_pool_threads(const base_pool *pool)
 {
     return pool ? pool->threads : 1;

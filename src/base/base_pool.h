@@ -28,6 +28,9 @@ typedef struct base_pool base_pool;
 cistern_status base_pool_new(unsigned threads, base_pool **out, cistern_error *err) CISTERN_MUST_CHECK;
 /** NULL allowed. No call may be running. */
 void base_pool_free(base_pool *pool);
+/** For a forked child, where the threads of its parent's pool are not: give the memory back and touch nothing else.
+ *  NULL allowed. */
+void base_pool_abandon(base_pool *pool);
 
 /** Threads that compute, the caller included; 1 for NULL. */
 unsigned base_pool_threads(const base_pool *pool);

@@ -7,11 +7,16 @@
 
 #define LOG_LINE_MAX 2048 /* bytes, with the zero: a URL and a sentence */
 
+/* What a thread's own instructions raise: where it is blocked the system ends the process and asks no handler. */
+static const int own_faults[] = {SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGTRAP};
+
 cistern_status base_thread_start(base_thread *out, void *(*fn)(void *), void *arg, cistern_error *err)
 {
     sigset_t all, before;
     pthread_t handle;
     sigfillset(&all);
+    for (size_t i = 0; i < sizeof own_faults / sizeof own_faults[0]; i++)
+        sigdelset(&all, own_faults[i]);
     int masked = pthread_sigmask(SIG_SETMASK, &all, &before); /* a thread inherits its creator's mask */
     if (masked != 0)
         return base_fail_errno(err, masked, "cannot block signals");

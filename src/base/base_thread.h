@@ -1,4 +1,5 @@
-/* Threads, locks and time. Threads block all signals, so that handlers run on the program's own threads. */
+/* Threads, locks and time. Threads block all signals, so that handlers run on the program's own threads;
+ * but not those that a thread's own instructions raise, such as SIGBUS. */
 #ifndef BASE_THREAD_H
 #define BASE_THREAD_H
 
@@ -9,7 +10,7 @@
 typedef struct base_thread {
     pthread_t handle;
 } base_thread;
-/** Start fn(arg) on its own thread with all signals blocked; join it with base_thread_join. */
+/** Start fn(arg) on its own thread with signals blocked (see above); join it with base_thread_join. */
 cistern_status base_thread_start(base_thread *out, void *(*fn)(void *), void *arg,
                                  cistern_error *err) CISTERN_MUST_CHECK;
 void base_thread_join(base_thread *t);

@@ -129,6 +129,7 @@ int main(int argc, char **argv)
     if (!fill_descriptors())
         return cistern_status_exit_code(CISTERN_UNEXPECTED);
     cli_signal_install();
+    (void)!cistern_sigbus_guard(NULL); /* without it a truncated file ends the process */
     int code = run(&c, argc, argv);
     return finish(&c, code);
 }

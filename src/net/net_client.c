@@ -34,6 +34,17 @@ static void slot_free(net_slot *slot)
     free(slot);
 }
 
+/* After a fork: the parent goes on using its connections, so the child neither uses nor closes them. */
+static void leave_inherited(net_client *client)
+{
+    while (client->idle != NULL && client->idle->process != getpid()) {
+        net_slot *slot = client->idle;
+        client->idle = slot->next;
+        client->idle_count--;
+        free(slot);
+    }
+}
+
 static cistern_status copy_mirrors(net_client *client, const net_options *given, cistern_error *err)
 {
     cistern_status status = base_calloc(given->mirror_count, sizeof *client->mirrors, &client->mirrors, err);
@@ -82,6 +93,7 @@ void net_client_free(net_client *client)
 {
     if (client == NULL)
         return;
+    leave_inherited(client);
     while (client->idle != NULL) {
         net_slot *slot = client->idle;
         client->idle = slot->next;
@@ -146,6 +158,7 @@ static cistern_status slot_new(const net_curl *curl, net_slot **out, cistern_err
     if (status != CISTERN_OK)
         return status;
     slot->curl = curl;
+    slot->process = getpid();
     slot->easy = curl->easy_init();
     slot->multi = curl->multi_init();
     if (slot->easy == NULL || slot->multi == NULL) {
@@ -163,6 +176,7 @@ cistern_status net_pool_take(net_client *client, net_slot **out, cistern_error *
     if (status != CISTERN_OK)
         return status;
     pthread_mutex_lock(&client->lock);
+    leave_inherited(client);
     net_slot *slot = client->idle;
     if (slot != NULL) {
         client->idle = slot->next;

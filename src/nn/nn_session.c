@@ -287,6 +287,12 @@ void nn_session_free(nn_session *session)
     free(session);
 }
 
+void nn_session_use_pool(nn_session *session, base_pool *pool)
+{
+    assert(base_pool_threads(pool) == base_pool_threads(session->pool)); /* scratch memory is by thread */
+    session->pool = pool;
+}
+
 nn_isa nn_session_isa(const nn_session *session)
 {
     return session->isa;

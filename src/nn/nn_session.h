@@ -53,8 +53,8 @@ typedef struct nn_session_options {
 
 /**
  * @param net  borrowed while the session lives.
- * @retval USAGE      a size or batch out of range (the message says the range), an instruction set that is
- * not here.
+ * @retval USAGE      a size or batch out of range (the message says the range), an instruction set that is not here,
+ *                    packed weights that are not aligned to NN_PACK_ALIGN.
  * @retval DAMAGED    packed weights of another size than the net needs.
  * @retval NO_MEMORY, CANCELLED
  */
@@ -73,6 +73,9 @@ void nn_session_free(nn_session *session); /* NULL allowed */
  */
 cistern_status nn_session_run(nn_session *session, const float *x, size_t n, float *out,
                               const base_cancel *cancel, cistern_error *err) CISTERN_MUST_CHECK;
+
+/** Run on another pool from now on, of as many threads: in a forked child, where the threads of the first are not. */
+void nn_session_use_pool(nn_session *session, base_pool *pool);
 
 /** What one layer did in the last run, over all its images. */
 typedef struct nn_step_report {

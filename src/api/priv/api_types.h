@@ -5,6 +5,7 @@
 #include <cistern/cistern.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/types.h>
 #include "base_map.h"
 #include "base_pool.h"
 #include "base_thread.h"
@@ -14,7 +15,16 @@
 #include "model_facts.h"
 #include "nn_net.h"
 #include "nn_session.h"
+#include "priv/api_guard.h"
 #include "tiers_chain.h"
+
+/* Compute threads, and the process that they are threads of. */
+typedef struct api_crew {
+    pid_t process;
+    base_pool *pool;
+    struct api_crew
+        *inherited; /* of a parent process: memory without threads, which sessions may still name */
+} api_crew;
 
 struct cistern_cancel {
     base_cancel token;
@@ -27,9 +37,8 @@ struct cistern {
     nn_isa isa; /* resolved: never AUTO */
     cistern_log_fn log_fn;
     void *log_user;
-    base_log log;         /* forwards to log_fn */
-    pthread_mutex_t lock; /* guards pool */
-    base_pool *pool;      /* made by the first session */
+    base_log log;             /* forwards to log_fn */
+    _Atomic(api_crew *) crew; /* made by the first session; in a forked child another one in front of it */
 };
 
 struct cistern_version {
@@ -53,7 +62,8 @@ struct cistern_model {
     cistern *context;
     cistern_version *version;
     model_index *index;
-    base_map *files; /* version->v.file_count of them */
+    base_map *files;    /* version->v.file_count of them */
+    api_guard **guards; /* of each */
     size_t file_count;
 };
 
@@ -70,7 +80,7 @@ typedef struct api_forward {
 } api_forward;
 void api_run_init(const cistern *c, const cistern_call *call, api_forward *forward, base_run *out);
 
-/** The context's pool, made at the first call. */
+/** This process's pool of the context, made at its first call. */
 cistern_status api_pool(cistern *c, base_pool **out, cistern_error *err) CISTERN_MUST_CHECK;
 
 /** Declared facts from the flags of a call. @param out  initialised by the call. */

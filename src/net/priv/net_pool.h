@@ -2,6 +2,7 @@
 #ifndef NET_POOL_H
 #define NET_POOL_H
 
+#include <sys/types.h>
 #include "net_client.h"
 #include "net_header.h"
 #include "priv/net_curl.h"
@@ -11,6 +12,7 @@ typedef struct net_slot {
     const net_curl *curl; /* the loaded library */
     CURL *easy;
     CURLM *multi;
+    pid_t process; /* that made it: a forked child must not speak on its parent's connections */
     struct net_slot *next;
 } net_slot;
 
