@@ -6,8 +6,8 @@
 #include "priv/nn_session_priv.h"
 
 #define BAND 8 /* rows of one job */
-#define LINEAR_ROWS                                                                                          \
-    24 /* outputs of one job, a multiple of what kernels take at once: of VGG's first linear layer 2.4 MB */
+/* Outputs of one job: of VGG's first linear layer 2.4 MB of weights. A multiple of what kernels take at once. */
+#define LINEAR_ROWS 24
 
 /* What a job is told. */
 typedef struct work {
