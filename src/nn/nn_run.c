@@ -5,7 +5,7 @@
 
 #include "priv/nn_session_priv.h"
 
-#define BAND 8 /* rows of one job */
+#define BAND        8 /* rows of one job */
 /* Outputs of one job: of VGG's first linear layer 2.4 MB of weights. A multiple of what kernels take at once. */
 #define LINEAR_ROWS 24
 
