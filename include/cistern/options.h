@@ -28,6 +28,7 @@
  * s3-credentials-file  AWS_SHARED_CREDENTIALS_FILE (~/.aws/credentials)
  * s3-access-key-id, s3-secret-access-key, s3-session-token   AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN;
  *                    shown as "***" (the profile's, else requests are anonymous)
+ * torch-home         torch's home; TORCH_HOME ($XDG_CACHE_HOME/torch, ~/.cache/torch)
  * netrc              path of a netrc file, whose user names and passwords go to its hosts (none)
  * headers-file       path of a file of sections "[https://host]" with lines "Name: value", sent to that server only (none)
  *

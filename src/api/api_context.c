@@ -74,6 +74,8 @@ static cistern_status context_open(cistern *c, const cistern_options *options, c
     program = api_options_text(options, "import-program");
     if (program[0])
         st = base_strdup(program, &c->import_program, err);
+    if (st == CISTERN_OK)
+        st = base_strdup(api_options_text(options, "torch-home"), &c->torch_home, err);
     return st == CISTERN_OK ? tiers_new(&chain, &c->chain, err) : st;
 }
 
@@ -119,6 +121,7 @@ void cistern_free(cistern *c)
     crews_free(atomic_load(&c->crew));
     tiers_free(c->chain);
     free(c->import_program);
+    free(c->torch_home);
     free(c);
 }
 

@@ -71,6 +71,7 @@ static const option_row option_table[] = {
     {"s3-access-key-id", OPTION_CREDENTIAL, "", 0, 0},
     {"s3-secret-access-key", OPTION_CREDENTIAL, "", 0, 0},
     {"s3-session-token", OPTION_CREDENTIAL, "", 0, 0},
+    {"torch-home", OPTION_TEXT, "", 0, 0},
     {"netrc", OPTION_TEXT, "", 0, 0},
     {"headers-file", OPTION_TEXT, "", 0, 0},
 };
@@ -406,6 +407,30 @@ static cistern_status load_directory(cistern_options *o, const char *name, const
     return st;
 }
 
+/* Where torch.hub looks, unless something was said. */
+static cistern_status load_torch_home(cistern_options *o, cistern_error *err)
+{
+    const char *torch = getenv("TORCH_HOME"), *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    const char *source = SOURCE_DEFAULT;
+    int i = option_find("torch-home");
+    char *path = NULL;
+    cistern_status st = CISTERN_OK;
+    if (o->value[i][0])
+        return CISTERN_OK;
+    if (torch && torch[0]) {
+        st = expand_home(torch, &path, err);
+        source = "environment TORCH_HOME";
+    } else if (cache && cache[0]) {
+        st = base_asprintf(&path, err, "%s/torch", cache);
+    } else if (home && home[0]) {
+        st = base_asprintf(&path, err, "%s/.cache/torch", home);
+    }
+    if (st == CISTERN_OK && path)
+        st = value_put(o, i, path, source, err);
+    free(path);
+    return st;
+}
+
 cistern_status cistern_options_load(cistern_options *o, cistern_error *err)
 {
     const char *named = getenv("CISTERN_CONFIG");
@@ -426,6 +451,8 @@ cistern_status cistern_options_load(cistern_options *o, cistern_error *err)
         st = load_directory(o, "store", "XDG_DATA_HOME", ".local/share", err);
     if (st == CISTERN_OK)
         st = load_directory(o, "state", "XDG_STATE_HOME", ".local/state", err);
+    if (st == CISTERN_OK)
+        st = load_torch_home(o, err);
     return st;
 }
 

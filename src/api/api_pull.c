@@ -7,8 +7,8 @@
 #include <unistd.h>
 #include "base_mem.h"
 #include "origin_address.h"
-#include "tiers_fetch.h"
 #include "priv/api_argument.h"
+#include "priv/api_bring.h"
 
 static cistern_status import_fetched(cistern *c, tiers_fetched *f, const base_run *run, model_index **out,
                                      cistern_error *err)
@@ -56,8 +56,8 @@ static void tell_result(const tiers_fetched *f, uint64_t requests, const cistern
     out->note = v->note;
 }
 
-static cistern_status fetch_commit(cistern *c, const tiers_request *request, const cistern_call *call,
-                                   cistern_pull_result *result, cistern_version **out, cistern_error *err)
+cistern_status api_bring(cistern *c, const tiers_request *request, const cistern_call *call,
+                         cistern_pull_result *result, cistern_version **out, cistern_error *err)
 {
     api_forward forward;
     base_run run;
@@ -96,70 +96,76 @@ static cistern_status fetch_commit(cistern *c, const tiers_request *request, con
     return st;
 }
 
-/* The parts of a request that pull and add share. `name` and `digest` hold what is parsed. */
-static cistern_status request_init(const cistern_pull_options *o, tiers_request *out, catalog_reference *name,
-                                   base_digest *digest, model_facts *declared, cistern_error *err)
+/* Which model and version `as` means. */
+static cistern_status take_as(const char *as, api_wanted *out, cistern_error *err)
 {
-    cistern_status st = api_declared_facts(o, declared, err);
+    cistern_status st = catalog_reference_parse(as, &out->name, err);
+    if (st == CISTERN_OK && out->name.digest[0])
+        st = base_fail(err, CISTERN_USAGE, "'%s': NAME or NAME:VERSION is expected, without a digest", as);
+    if (st == CISTERN_OK && strcmp(out->name.tag, CATALOG_LATEST) == 0)
+        st = base_fail(err, CISTERN_CONFLICT,
+                       "'%s': " CATALOG_LATEST " is an alias that every new version moves; leave it out", as);
     if (st != CISTERN_OK)
         return st;
-    out->declared = declared;
+    out->request.name = out->name.name;
+    out->request.tag = out->name.tag[0] ? out->name.tag : NULL;
+    return st;
+}
+
+cistern_status api_wanted_init(const cistern_pull_options *o, api_wanted *out, cistern_error *err)
+{
+    memset(out, 0, sizeof *out);
+    cistern_status st = api_declared_facts(o, &out->declared, err);
+    if (st != CISTERN_OK)
+        return st;
+    out->request.declared = &out->declared;
     if (!o)
         return CISTERN_OK;
-    if (o->as) {
-        st = catalog_reference_parse(o->as, name, err);
-        if (st == CISTERN_OK && name->digest[0])
-            st = base_fail(err, CISTERN_USAGE, "'%s': NAME or NAME:VERSION is expected, without a digest",
-                           o->as);
-        if (st == CISTERN_OK && strcmp(name->tag, CATALOG_LATEST) == 0)
-            st = base_fail(err, CISTERN_CONFLICT,
-                           "'%s': " CATALOG_LATEST " is an alias that every new version moves; leave it out",
-                           o->as);
-        if (st != CISTERN_OK)
-            return st;
-        out->name = name->name;
-        out->tag = name->tag[0] ? name->tag : NULL;
-    }
-    if (o->sha256) {
-        if (!base_digest_parse(o->sha256, digest))
+    if (o->as)
+        st = take_as(o->as, out, err);
+    if (st == CISTERN_OK && o->sha256) {
+        if (!base_digest_parse(o->sha256, &out->digest))
             return base_fail(err, CISTERN_USAGE, "'%s' is not a SHA-256: 64 lower-case hexadecimal digits",
                              o->sha256);
-        out->sha256 = digest;
+        out->request.sha256 = &out->digest;
     }
-    st = catalog_note_check(o->why, err); /* before anything is transferred */
+    if (st == CISTERN_OK)
+        st = catalog_note_check(o->why, err); /* before anything is transferred */
     if (st != CISTERN_OK)
         return st;
-    out->update = o->update != 0;
-    out->ignore_name_digest = o->ignore_name_digest != 0;
-    out->config = o->config;
-    out->why = o->why;
+    out->request.update = o->update != 0;
+    out->request.ignore_name_digest = o->ignore_name_digest != 0;
+    out->request.config = o->config;
+    out->request.why = o->why;
     return CISTERN_OK;
+}
+
+void api_wanted_clear(api_wanted *wanted)
+{
+    if (wanted->request.declared)
+        model_facts_clear(&wanted->declared);
 }
 
 cistern_status cistern_pull(cistern *c, const char *origin, const cistern_pull_options *options,
                             const cistern_call *call, cistern_pull_result *result, cistern_version **out,
                             cistern_error *err)
 {
-    tiers_request request = {0};
-    catalog_reference name;
-    base_digest digest;
-    model_facts declared;
+    api_wanted wanted;
     bool is_path = false;
-    cistern_status st = request_init(options, &request, &name, &digest, &declared, err);
+    cistern_status st = api_wanted_init(options, &wanted, err);
     if (st == CISTERN_OK)
         st = api_argument_is_path(c, origin, &is_path, err);
     if (st == CISTERN_OK && !is_path && !origin_address_is(origin)) {
-        request.reference = origin;
-        if (request.name)
+        wanted.request.reference = origin;
+        if (wanted.request.name)
             st = base_fail(err, CISTERN_USAGE,
                            "'%s' is a reference, which has its name already: leave --as out", origin);
     } else {
-        request.origin = origin;
+        wanted.request.origin = origin;
     }
     if (st == CISTERN_OK)
-        st = fetch_commit(c, &request, call, result, out, err);
-    if (request.declared)
-        model_facts_clear(&declared);
+        st = api_bring(c, &wanted.request, call, result, out, err);
+    api_wanted_clear(&wanted);
     return st;
 }
 
@@ -167,21 +173,17 @@ cistern_status cistern_add(cistern *c, const char *const *paths, size_t count,
                            const cistern_pull_options *options, const cistern_call *call,
                            cistern_pull_result *result, cistern_version **out, cistern_error *err)
 {
-    tiers_request request = {0};
-    catalog_reference name;
-    base_digest digest;
-    model_facts declared;
+    api_wanted wanted;
     cistern_status st;
     if (count == 0)
         return base_fail(err, CISTERN_USAGE, "no file is given");
     if (!options || !options->as)
         return base_fail(err, CISTERN_USAGE, "a name is needed: --as NAME");
-    st = request_init(options, &request, &name, &digest, &declared, err);
-    request.paths = paths;
-    request.path_count = count;
+    st = api_wanted_init(options, &wanted, err);
+    wanted.request.paths = paths;
+    wanted.request.path_count = count;
     if (st == CISTERN_OK)
-        st = fetch_commit(c, &request, call, result, out, err);
-    if (request.declared)
-        model_facts_clear(&declared);
+        st = api_bring(c, &wanted.request, call, result, out, err);
+    api_wanted_clear(&wanted);
     return st;
 }

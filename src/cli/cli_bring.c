@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *outcome_name(cistern_pull_outcome outcome)
+const char *cli_bring_outcome(cistern_pull_outcome outcome)
 {
     switch (outcome) {
     case CISTERN_PULL_HIT:
@@ -115,7 +115,7 @@ static void put_json(cli *c, const cistern_version *v, const cistern_pull_result
     term_json_text(&j, "tag", cistern_version_tag(v));
     term_json_text(&j, "digest", cistern_version_digest(v));
     term_json_u64(&j, "bytes", cistern_version_bytes(v));
-    term_json_text(&j, "outcome", outcome_name(result->outcome));
+    term_json_text(&j, "outcome", cli_bring_outcome(result->outcome));
     term_json_u64(&j, "requests", result->requests);
     term_json_u64(&j, "bytes_received", result->bytes_received);
     term_json_u64(&j, "bytes_resumed", result->bytes_resumed);

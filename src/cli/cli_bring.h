@@ -26,6 +26,8 @@
             "its config.json (default: the one beside it)"                                                   \
     }
 
+/** "hit", "fetched", …; static. */
+const char *cli_bring_outcome(cistern_pull_outcome outcome);
 /**
  * Tell what a pull or an add did: words on the notes, the full reference as the last line of the data.
  * @param done        what was done where bytes came: "fetched", "added".

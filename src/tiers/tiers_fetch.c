@@ -10,16 +10,15 @@
  *   look ──hit──> done
  *    v
  *   copy ──> name's digest ──> config.json ──> files are ready for the caller to import
+ *
+ * Local files: tiers_add.c.
  */
 #include "priv/tiers_fetched.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "base_host.h"
 #include "base_mem.h"
 #include "net_retry.h"
 
@@ -145,24 +144,6 @@ static cistern_status win_claim(tiers_fetched *f, store *s, const base_run *run,
     return st;
 }
 
-/* What an address promises of its file's SHA-256: the digits in its name, or all that the table of published files has. */
-static cistern_status check_promised_digest(tiers_fetched *f, const base_digest *sha256, cistern_error *err)
-{
-    const model_published *row = origin_address_published(f->address);
-    const char *promised = row && row->sha256 ? row->sha256 : origin_address_prefix(f->address);
-    char hex[BASE_SHA256_HEX];
-    base_digest_hex(sha256, hex);
-    if (!promised || f->request.ignore_name_digest || f->has_expected ||
-        strncmp(hex, promised, strlen(promised)) == 0)
-        return CISTERN_OK;
-    return base_fail(err, CISTERN_DAMAGED,
-                     "%s: %s a SHA-256 that begins with %s, but it is %s; nothing was stored; if that is "
-                     "no promise: --ignore-name-digest",
-                     origin_address_shown(f->address),
-                     row && row->sha256 ? "the table of published files has" : "its name promises", promised,
-                     hex);
-}
-
 /* The service that keeps the file says what its bytes are. */
 static cistern_status check_told_digest(const tiers_fetched *f, const store_fetch_got *got,
                                         cistern_error *err)
@@ -210,7 +191,7 @@ static cistern_status copy_file(tiers_fetched *f, store_fetch *claim, const base
         tiers_add_received(f->chain, got.transferred);
     st = check_told_digest(f, &got, err);
     if (st == CISTERN_OK)
-        st = check_promised_digest(f, &got.file.sha256, err);
+        st = tiers_check_promise(f, &got.file.sha256, err);
     if (st != CISTERN_OK)
         store_fetch_drop(claim);
     return st;
@@ -276,70 +257,6 @@ static cistern_status fetch_origin(tiers_fetched *f, const base_run *run, cister
         st = update_hit(f, run, err);
     if (st == CISTERN_OK && !f->has_version && f->file_count == 0)
         st = bring_in(f, run, err);
-    return st;
-}
-
-/* Add: the bytes of local files, each under a claim of its own that nobody else can want. */
-static cistern_status add_file(tiers_fetched *f, store *s, const char *path, tiers_file *file,
-                               const base_run *run, cistern_error *err)
-{
-    store_fetch_want want = STORE_FETCH_WANT_INIT;
-    store_fetch_got got = {0};
-    char nonce[33];
-    const char *slash = strrchr(path, '/');
-    base_digest key;
-    cistern_status st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
-        return base_fail_errno(err, errno, "%s", path);
-    want.sha256 = f->has_expected ? &f->expected : NULL;
-    st = base_random_hex(16, nonce, err);
-    if (st == CISTERN_OK)
-        st = store_fetch_key(NULL, nonce, &key, err);
-    if (st == CISTERN_OK)
-        st = base_strdup(slash ? slash + 1 : path, &file->path, err);
-    if (st == CISTERN_OK)
-        st = store_fetch_begin(s, &key, 0, run, &file->claim, err);
-    if (st == CISTERN_OK)
-        st = store_fetch_add(file->claim, fd, path, &want, run, &got, err);
-    file->file = got.file;
-    close(fd);
-    return st;
-}
-
-static int compare_files(const void *a, const void *b)
-{
-    return strcmp(((const tiers_file *)a)->path, ((const tiers_file *)b)->path);
-}
-
-static cistern_status fetch_paths(tiers_fetched *f, const base_run *run, cistern_error *err)
-{
-    store *s = NULL;
-    origin_address *first = NULL;
-    cistern_status st = origin_address_of_path(f->request.paths[0], &first, err);
-    if (st == CISTERN_OK)
-        st = tiers_config_read(f->chain, f->request.config, first, run, &f->facts, err);
-    origin_address_free(first);
-    if (st == CISTERN_OK)
-        st = tiers_local_if_there(f->chain, &s, err);
-    if (st == CISTERN_OK && s)
-        st = catalog_publish_check(s, f->name.name, f->name.tag[0] ? f->name.tag : NULL, err);
-    for (size_t i = 0; st == CISTERN_OK && i < f->request.path_count; i++) {
-        if (access(f->request.paths[i], R_OK) != 0) /* before a store is made for nothing */
-            st = base_fail_errno(err, errno, "%s", f->request.paths[i]);
-    }
-    if (st == CISTERN_OK)
-        st = tiers_local_for_writing(f->chain, &s, err);
-    if (st == CISTERN_OK)
-        st = catalog_publish_check_home(s, f->name.name, err);
-    if (st == CISTERN_OK)
-        st = tiers_files_make(f, f->request.path_count, err);
-    for (size_t i = 0; st == CISTERN_OK && i < f->file_count; i++)
-        st = add_file(f, s, f->request.paths[i], &f->files[i], run, err);
-    if (st == CISTERN_OK)
-        qsort(f->files, f->file_count, sizeof *f->files,
-              compare_files); /* the order of a manifest and of its index */
-    f->outcome = TIERS_FETCHED;
     return st;
 }
 
@@ -461,10 +378,10 @@ cistern_status tiers_fetch(tiers *t, const tiers_request *request, const base_ru
         return st;
     if (request->reference)
         st = fetch_reference(f, run, err);
-    else if (request->origin)
-        st = fetch_origin(f, run, err);
+    else if (request->path_count > 0)
+        st = tiers_add_paths(f, run, err);
     else
-        st = fetch_paths(f, run, err);
+        st = fetch_origin(f, run, err);
     if (st == CISTERN_OK)
         st = merge_published(f, err);
     if (st != CISTERN_OK) {

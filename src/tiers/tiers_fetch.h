@@ -25,11 +25,15 @@
 #define TIERS_INDEX_VERSION 1
 
 typedef struct tiers_request {
-    const char *origin; /* an address as typed; NULL: `paths` are added */
+    const char
+        *origin; /* an address as typed; with `paths`: where they are known to come from; NULL: nowhere */
     const char
         *reference; /* pull REF: the model's own reference, whose recorded origin is asked; else NULL */
     const char *const *paths; /* of an add */
     size_t path_count;
+    const int *fds;            /* path_count open descriptors of them, borrowed; NULL: the paths are opened */
+    const char *const *names;  /* path_count paths inside the version; NULL: the last part of each path */
+    const char *prefix;        /* digits that the SHA-256 must begin with; NULL: what `origin` promises */
     const char *name;          /* NULL: made from the address */
     const char *tag;           /* NULL: the next number */
     const base_digest *sha256; /* expected; NULL: none */

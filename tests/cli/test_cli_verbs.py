@@ -10,12 +10,12 @@ import subprocess
 import cli_support
 from cli_support import MODEL, REFERENCE, small_vgg11
 
-VERBS = ["pull", "add", "classify", "ls", "show", "path", "history", "tag", "rollback", "verify", "rm", "init", "config",
+VERBS = ["pull", "add", "import", "export", "link", "classify", "ls", "show", "path", "history", "tag", "rollback", "verify", "rm", "init", "config",
          "version", "help"]
 OPTIONS = ["store", "offline", "wait", "ca", "proxy", "no-proxy", "tries", "connect-timeout", "low-speed-limit",
            "low-speed-time", "parallel", "threads", "isa", "import-program", "state", "s3-endpoint", "s3-region", "s3-profile",
            "s3-addressing", "s3-anonymous", "s3-requester-pays", "s3-config-file", "s3-credentials-file",
-           "s3-access-key-id", "s3-secret-access-key", "s3-session-token", "netrc", "headers-file"]
+           "s3-access-key-id", "s3-secret-access-key", "s3-session-token", "torch-home", "netrc", "headers-file"]
 SECRETS = ["s3-access-key-id", "s3-secret-access-key", "s3-session-token"]  # a command line can be read by other users of the machine
 
 

@@ -33,6 +33,7 @@ struct cistern_cancel {
 struct cistern {
     tiers *chain;
     char *import_program; /* NULL: beside the library */
+    char *torch_home;     /* "": not known */
     unsigned threads;
     nn_isa isa; /* resolved: never AUTO */
     cistern_log_fn log_fn;

@@ -51,6 +51,16 @@ bool tiers_expected_digest(const tiers_fetched *f, const catalog_version *v);
 /** Note for people if `latest` is not at this version. */
 void tiers_note_latest(tiers_fetched *f, const char *latest);
 
+/** The request's local files, copied or shared, under claims of their own. Of an origin that is known a hit is looked for. */
+cistern_status tiers_add_paths(tiers_fetched *f, const base_run *run, cistern_error *err) CISTERN_MUST_CHECK;
+
+/**
+ * Check what a name promises of its file's SHA-256: the digits in it, or all that the table of published files has.
+ * @retval DAMAGED  it is another one, and that counts.
+ */
+cistern_status tiers_check_promise(const tiers_fetched *f, const base_digest *sha256,
+                                   cistern_error *err) CISTERN_MUST_CHECK;
+
 /** Room for n files in f, each empty. */
 cistern_status tiers_files_make(tiers_fetched *f, size_t n, cistern_error *err) CISTERN_MUST_CHECK;
 /** Forget the files: descriptors closed, claims ended with this status. */
