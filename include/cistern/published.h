@@ -24,7 +24,7 @@ typedef struct cistern_published {
 
 /** The i-th row of the table. 0: there are no more. */
 CISTERN_API int cistern_published_peek(size_t i, cistern_published *out);
-/** What a version's bytes were recognised as, by their digest. 0: they are not in the table. */
+/** What a version's bytes were recognised as, by their digest (or, when they came, by a published MD5). 0: they are not in the table. */
 CISTERN_API int cistern_version_published(const cistern_version *v, cistern_published *out);
 
 #ifdef __cplusplus

@@ -27,6 +27,11 @@ int cistern_published_peek(size_t i, cistern_published *out)
 
 int cistern_version_published(const cistern_version *v, cistern_published *out)
 {
-    return v->v.file_count == 1 &&
-           tell(model_published_by_digest(v->v.files[0].sha256, v->v.files[0].size), out);
+    const model_published *row = NULL;
+    if (v->v.file_count != 1)
+        return 0;
+    row = model_published_by_digest(v->v.files[0].sha256, v->v.files[0].size);
+    if (!row && v->v.origin && v->facts.architecture_source == MODEL_FACT_PUBLISHED)
+        row = model_published_by_url(v->v.origin); /* its MD5 was compared when it came */
+    return tell(row, out);
 }

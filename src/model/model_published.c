@@ -16,30 +16,26 @@
 
 #define TORCH(its_model, its_file, its_prefix, its_sha256, its_size, its_params, its_top1, its_top5)         \
     {                                                                                                        \
-        "torchvision", its_model, "IMAGENET1K_V1", true, NULL, its_model, TORCH_BASE its_file,               \
-            MODEL_PUBLISHED_PTH, its_sha256, its_prefix, NULL, its_size, its_params, true, "torchvision",    \
-            its_top1, its_top5, BSD                                                                          \
+        "torchvision", its_model, "IMAGENET1K_V1", true, NULL, its_model, TORCH_BASE its_file, its_sha256,   \
+            its_prefix, NULL, its_size, its_params, true, "torchvision", its_top1, its_top5, BSD             \
     }
 #define KERAS(its_model, its_weights, is_default, its_name, its_file, its_md5, its_size, its_params, head,   \
               its_top1, its_top5)                                                                            \
     {                                                                                                        \
         "keras", its_model, its_weights, is_default, its_name, its_model,                                    \
-            KERAS_BASE its_model "/" its_model "_weights_tf_dim_ordering_tf_kernels" its_file,               \
-            MODEL_PUBLISHED_H5, NULL, NULL, its_md5, its_size, its_params, head, "keras", its_top1,          \
-            its_top5, CC                                                                                     \
+            KERAS_BASE its_model "/" its_model "_weights_tf_dim_ordering_tf_kernels" its_file, NULL, NULL,   \
+            its_md5, its_size, its_params, head, "keras", its_top1, its_top5, CC                             \
     }
-#define TIMM(its_model, its_file, its_format, is_default, its_sha256, its_params, its_top1, its_top5)        \
+#define TIMM(its_model, its_file, is_default, its_sha256, its_params, its_top1, its_top5)                    \
     {                                                                                                        \
         "hf", "timm/" its_model ".tv_in1k", its_file, is_default, its_model, its_model,                      \
-            TIMM_BASE its_model ".tv_in1k/resolve/main/" its_file, its_format, its_sha256, NULL, NULL, 0,    \
-            its_params, true, "torchvision", its_top1, its_top5, BSD                                         \
+            TIMM_BASE its_model ".tv_in1k/resolve/main/" its_file, its_sha256, NULL, NULL, 0, its_params,    \
+            true, "torchvision", its_top1, its_top5, BSD                                                     \
     }
 #define TIMM_SAFE(its_model, its_sha256, its_params, its_top1, its_top5)                                     \
-    TIMM(its_model, "model.safetensors", MODEL_PUBLISHED_SAFETENSORS, true, its_sha256, its_params,          \
-         its_top1, its_top5)
+    TIMM(its_model, "model.safetensors", true, its_sha256, its_params, its_top1, its_top5)
 #define TIMM_BIN(its_model, its_sha256, its_params, its_top1, its_top5)                                      \
-    TIMM(its_model, "pytorch_model.bin", MODEL_PUBLISHED_PTH, false, its_sha256, its_params, its_top1,       \
-         its_top5)
+    TIMM(its_model, "pytorch_model.bin", false, its_sha256, its_params, its_top1, its_top5)
 
 static const model_published rows[] = {
     TORCH("vgg11", "vgg11-8a719046.pth", "8a719046", NULL, 0, 132863336, 69020, 88628),
@@ -60,8 +56,8 @@ static const model_published rows[] = {
           91842),
     /* Its classifier is there and holds NaN only. Ported from the ssd.pytorch project; its own mean and deviation. */
     {"torchvision", "vgg16", "IMAGENET1K_FEATURES", false, NULL, "vgg16",
-     TORCH_BASE "vgg16_features-amdegroot-88682ab5.pth", MODEL_PUBLISHED_PTH, NULL, "88682ab5", NULL, 0,
-     138357544, false, "torchvision-features", 0, 0, BSD},
+     TORCH_BASE "vgg16_features-amdegroot-88682ab5.pth", NULL, "88682ab5", NULL, 0, 138357544, false,
+     "torchvision-features", 0, 0, BSD},
 
     KERAS("vgg16", "imagenet", true, "vgg16", ".h5", "64373286793e3c8b2b4e3219cbf3544b", 553467096, 138357544,
           true, 71300, 90100),
@@ -177,11 +173,6 @@ const model_published *model_published_by_file(const char *file_name)
             strcmp(model_published_file(&rows[i]), file_name) == 0)
             return &rows[i];
     return NULL;
-}
-
-bool model_published_readable(const model_published *row)
-{
-    return row->format != MODEL_PUBLISHED_H5;
 }
 
 /* torchvision's transforms of IMAGENET1K_FEATURES: the usual geometry; bytes less a mean, in R, G, B. */

@@ -15,12 +15,6 @@
 
 #define MODEL_PUBLISHED_PREFIX_HEX 8 /* digits in torchvision's file names */
 
-typedef enum model_published_format {
-    MODEL_PUBLISHED_PTH = 1,
-    MODEL_PUBLISHED_SAFETENSORS = 2,
-    MODEL_PUBLISHED_H5 = 3,
-} model_published_format;
-
 typedef struct model_published {
     const char *publisher;    /* "torchvision", "keras", "hf" */
     const char *model;        /* as the publisher calls it: "vgg16_bn", "timm/vgg16.tv_in1k" */
@@ -29,14 +23,13 @@ typedef struct model_published {
     const char *name;         /* of the model here, without --as; NULL: made from the address */
     const char *architecture; /* "vgg16_bn" */
     const char *url;          /* normalised */
-    model_published_format format;
-    const char *sha256; /* 64 digits, or NULL: only `prefix` is known */
-    const char *prefix; /* the first 8 of them, or NULL: neither is known */
-    const char *md5;    /* 32 digits, or NULL */
-    uint64_t size;      /* bytes; 0: not known */
-    uint64_t params;    /* numbers in the file, f32 */
-    bool head;          /* false: only features are of use, whatever the file holds */
-    const char *preset; /* of preprocessing */
+    const char *sha256;       /* 64 digits, or NULL: only `prefix` is known */
+    const char *prefix;       /* the first 8 of them, or NULL: neither is known */
+    const char *md5;          /* 32 digits, or NULL */
+    uint64_t size;            /* bytes; 0: not known */
+    uint64_t params;          /* numbers in the file, f32 */
+    bool head;                /* false: only features are of use, whatever the file holds */
+    const char *preset;       /* of preprocessing */
     uint32_t top1,
         top5; /* accuracy on ImageNet-1k's validation set, thousandths of a percent; 0: not published */
     const char *licence; /* of the weights */
@@ -57,9 +50,6 @@ const model_published *model_published_by_digest(const char *sha256, uint64_t si
 const model_published *model_published_by_file(const char *file_name);
 /** The last segment of its address; borrowed. */
 const char *model_published_file(const model_published *row);
-/** Whether this version reads weight files of its format. */
-bool model_published_readable(const model_published *row);
-
 /** What the table knows, as facts. @param out  initialised by the call; cleared by the caller. */
 cistern_status model_published_facts(const model_published *row, model_facts *out,
                                      cistern_error *err) CISTERN_MUST_CHECK;

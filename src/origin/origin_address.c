@@ -130,9 +130,6 @@ static cistern_status read_published(origin_address *address, const char *text, 
         return base_fail(err, CISTERN_NOT_FOUND, "%s publishes no '%s' that is known; there is: %s",
                          publisher, text + n + 1, list);
     }
-    if (!model_published_readable(row))
-        return base_fail(err, CISTERN_UNREADABLE,
-                         "%s is %s, an HDF5 file (.h5), which this version does not read", text, row->url);
     return read_url(address, row->url, err);
 }
 

@@ -37,7 +37,6 @@ bool origin_address_is(const char *text);
  * @param text  as typed; a text without a scheme is a path.
  * @param out   freed with origin_address_free.
  * @retval USAGE      no such address; hf: gs: az: oci: "not supported by this version".
- * @retval UNREADABLE a published file of a kind that this version does not read.
  * @retval NOT_FOUND  a file's directory does not exist; nothing of that name is published (what is, is listed). @retval DENIED  it may not be looked up. @retval
  * NO_MEMORY
  */

@@ -7,27 +7,51 @@
 #include <string.h>
 #include <unistd.h>
 #include "base_host.h"
+#include "base_md5.h"
 #include "base_mem.h"
 
-cistern_status tiers_check_promise(const tiers_fetched *f, const base_digest *sha256, cistern_error *err)
+static cistern_status fail_promise(const tiers_fetched *f, const char *whose, const char *kind,
+                                   const char *promised, const char *is, cistern_error *err)
+{
+    return base_fail(
+        err, CISTERN_DAMAGED,
+        "%s: %s %s that begins with %s, but it is %s; nothing was stored; if that is no promise: "
+        "--ignore-name-digest",
+        f->request.path_count ? f->request.paths[0] : origin_address_shown(f->address), whose, kind, promised,
+        is);
+}
+
+static cistern_status check_md5(tiers_fetched *f, const model_published *row, const store_file *file, int fd,
+                                const base_run *run, cistern_error *err)
+{
+    char hex[BASE_MD5_HEX];
+    cistern_status st = base_md5_of_file(fd, file->size, run, hex, err);
+    if (st == CISTERN_OK && strcmp(hex, row->md5) != 0)
+        st = fail_promise(f, "the table of published files has", "an MD5", row->md5, hex, err);
+    if (st == CISTERN_OK)
+        f->published = row;
+    return st;
+}
+
+cistern_status tiers_check_promise(tiers_fetched *f, const store_file *file, int fd, const base_run *run,
+                                   cistern_error *err)
 {
     const model_published *row = f->address ? origin_address_published(f->address) : NULL;
-    const char *promised = f->request.prefix;
+    bool known = row && row->sha256;
+    const char *promised = known               ? row->sha256
+                           : f->request.prefix ? f->request.prefix
+                           : f->address        ? origin_address_prefix(f->address)
+                                               : NULL;
     char hex[BASE_SHA256_HEX];
-    if (row && row->sha256)
-        promised = row->sha256;
-    else if (!promised && f->address)
-        promised = origin_address_prefix(f->address);
-    base_digest_hex(sha256, hex);
-    if (!promised || f->request.ignore_name_digest || f->has_expected ||
-        strncmp(hex, promised, strlen(promised)) == 0)
+    if (f->request.ignore_name_digest || f->has_expected)
         return CISTERN_OK;
-    return base_fail(err, CISTERN_DAMAGED,
-                     "%s: %s a SHA-256 that begins with %s, but it is %s; nothing was stored; if that is "
-                     "no promise: --ignore-name-digest",
-                     f->request.path_count ? f->request.paths[0] : origin_address_shown(f->address),
-                     row && row->sha256 ? "the table of published files has" : "its name promises", promised,
-                     hex);
+    if (row && !promised && row->md5)
+        return check_md5(f, row, file, fd, run, err);
+    base_digest_hex(&file->sha256, hex);
+    if (!promised || strncmp(hex, promised, strlen(promised)) == 0)
+        return CISTERN_OK;
+    return fail_promise(f, known ? "the table of published files has" : "its name promises", "a SHA-256",
+                        promised, hex, err);
 }
 
 static cistern_status open_path(const tiers_fetched *f, size_t i, int *out, cistern_error *err)
@@ -65,9 +89,9 @@ static cistern_status add_file(tiers_fetched *f, store *s, size_t i, const base_
     if (st == CISTERN_OK)
         st = store_fetch_add(file->claim, fd, path, &want, run, &got, err);
     file->file = got.file;
-    close(fd);
     if (st == CISTERN_OK)
-        st = tiers_check_promise(f, &got.file.sha256, err);
+        st = tiers_check_promise(f, &got.file, fd, run, err);
+    close(fd);
     return st;
 }
 

@@ -191,7 +191,7 @@ static cistern_status copy_file(tiers_fetched *f, store_fetch *claim, const base
         tiers_add_received(f->chain, got.transferred);
     st = check_told_digest(f, &got, err);
     if (st == CISTERN_OK)
-        st = tiers_check_promise(f, &got.file.sha256, err);
+        st = tiers_check_promise(f, &got.file, store_fetch_fd(claim), run, err);
     if (st != CISTERN_OK)
         store_fetch_drop(claim);
     return st;
@@ -359,7 +359,7 @@ static cistern_status merge_published(tiers_fetched *f, cistern_error *err)
     if (f->has_version || f->file_count != 1)
         return CISTERN_OK;
     base_digest_hex(&f->files[0].file.sha256, hex);
-    row = model_published_by_digest(hex, f->files[0].file.size);
+    row = f->published ? f->published : model_published_by_digest(hex, f->files[0].file.size);
     if (!row)
         return CISTERN_OK;
     st = model_published_facts(row, &known, err);

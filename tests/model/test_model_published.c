@@ -128,6 +128,30 @@ static void facts_of_a_row_rank_as_the_tables(void **state)
     model_facts_clear(&facts);
 }
 
+static void facts_of_keras_are_its_own(void **state)
+{
+    model_facts facts;
+    (void)state;
+    assert_int_equal(model_published_facts(model_published_find("keras", "vgg16"), &facts, NULL), CISTERN_OK);
+    assert_string_equal(facts.preset, "keras");
+    assert_string_equal(facts.label_set, "imagenet-1k");
+    model_facts_clear(&facts);
+    assert_int_equal(model_published_facts(model_published_find("keras", "vgg19.notop"), &facts, NULL),
+                     CISTERN_OK);
+    assert_int_equal(facts.head, MODEL_HEAD_NONE);
+    model_facts_clear(&facts);
+}
+
+static void every_row_gives_facts(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < model_published_count(); i++) {
+        model_facts facts;
+        assert_int_equal(model_published_facts(model_published_peek(i), &facts, NULL), CISTERN_OK);
+        model_facts_clear(&facts);
+    }
+}
+
 static void features_have_no_head_and_a_preprocessing_of_their_own(void **state)
 {
     model_facts facts;
@@ -152,6 +176,8 @@ int main(void)
         cmocka_unit_test(a_model_is_found_by_its_name_and_weights),
         cmocka_unit_test(a_file_is_recognised_by_its_digest_and_size_never_by_its_name),
         cmocka_unit_test(facts_of_a_row_rank_as_the_tables),
+        cmocka_unit_test(facts_of_keras_are_its_own),
+        cmocka_unit_test(every_row_gives_facts),
         cmocka_unit_test(features_have_no_head_and_a_preprocessing_of_their_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -265,8 +265,14 @@ static void published_names_stand_for_their_addresses(void **state)
     assert_says(origin_address_parse("torchvision:resnet50", &a, &err), CISTERN_NOT_FOUND, &err,
                 "vgg11, vgg11_bn, vgg13");
     assert_says(origin_address_parse("keras:vgg11", &a, &err), CISTERN_NOT_FOUND, &err, "vgg19.notop");
-    assert_says(origin_address_parse("keras:vgg16", &a, &err), CISTERN_UNREADABLE, &err, ".h5");
     assert_null(a);
+    assert_ok(origin_address_parse("keras:vgg16.notop", &a, &err), &err);
+    assert_string_equal(origin_address_file_name(a), "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5");
+    assert_null(origin_address_prefix(a));
+    assert_ok(origin_address_default_name(a, &name, &err), &err);
+    assert_string_equal(name, "vgg16_notop");
+    free(name);
+    origin_address_free(a);
 }
 
 static void addresses_and_references_are_told_apart(void **state)

@@ -29,6 +29,7 @@ struct tiers_fetched {
     size_t file_count;
     tiers_outcome outcome;
     uint64_t received, resumed;
+    const model_published *published; /* what its only file was shown to be; NULL: nothing that is known */
     char note[256];
 };
 
@@ -55,10 +56,11 @@ void tiers_note_latest(tiers_fetched *f, const char *latest);
 cistern_status tiers_add_paths(tiers_fetched *f, const base_run *run, cistern_error *err) CISTERN_MUST_CHECK;
 
 /**
- * Check what a name promises of its file's SHA-256: the digits in it, or all that the table of published files has.
- * @retval DAMAGED  it is another one, and that counts.
+ * Check what a name promises of its file: the digits of its SHA-256, or the digest that the table of published files
+ * has, which for some is an MD5. Sets f->published if that shows that it is a published file.
+ * @param fd  of the file, open for reading. @retval DAMAGED  it is another one, and that counts. @retval CANCELLED
  */
-cistern_status tiers_check_promise(const tiers_fetched *f, const base_digest *sha256,
+cistern_status tiers_check_promise(tiers_fetched *f, const store_file *file, int fd, const base_run *run,
                                    cistern_error *err) CISTERN_MUST_CHECK;
 
 /** Room for n files in f, each empty. */
