@@ -7,6 +7,12 @@
 #define CLASSES 10
 #define THREADS 6
 
+#if defined(__SANITIZE_THREAD__)
+#define NEEDS_THREADS_AFTER_FORK() TEST_SKIP("ThreadSanitizer starts no threads in a forked child")
+#else
+#define NEEDS_THREADS_AFTER_FORK() (void)0
+#endif
+
 static float input[3 * SIDE * SIDE];
 
 typedef struct opened {
@@ -74,6 +80,7 @@ static void a_session_runs_in_a_forked_child_and_in_its_parent(void **state)
     opened o = {NULL, NULL, {0}};
     float again[CLASSES];
     cistern_error err = CISTERN_ERROR_INIT;
+    NEEDS_THREADS_AFTER_FORK();
     pull_as(f->c, f->url, "digits");
     open_and_run(f->c, &o);
     in_a_child(child_runs, f, &o);
@@ -99,6 +106,7 @@ static void so_does_a_child_of_the_child(void **state)
 {
     api_fixture *f = *state;
     opened o = {NULL, NULL, {0}};
+    NEEDS_THREADS_AFTER_FORK();
     pull_as(f->c, f->url, "digits");
     open_and_run(f->c, &o);
     in_a_child(grandchild_runs, f, &o);
