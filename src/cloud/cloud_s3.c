@@ -47,10 +47,13 @@ static bool ends_with(const char *text, const char *with)
     return n >= m && strcmp(text + n - m, with) == 0;
 }
 
-/* Hosts that AWS alone can give names to. */
+/* Endpoints of AWS's S3; other hosts of that domain may be anybody's machines. */
 static bool is_aws(const net_url *url)
 {
-    return url->tls && (ends_with(url->host, ".amazonaws.com") || ends_with(url->host, ".amazonaws.com.cn"));
+    const char *host = url->host;
+    bool s3 = strncmp(host, "s3.", 3) == 0 || strncmp(host, "s3-", 3) == 0 || strstr(host, ".s3.") != NULL ||
+              strstr(host, ".s3-") != NULL;
+    return url->tls && s3 && (ends_with(host, ".amazonaws.com") || ends_with(host, ".amazonaws.com.cn"));
 }
 
 static bool may_sign(const net_outgoing *request)
@@ -118,7 +121,8 @@ static cistern_status on_explain(void *user, const net_failure *failure, bool *o
     s3_source *s = place->owner;
     char region[CLOUD_S3_REGION_BYTES];
     cloud_s3_asked asked = {s->head.shown, &s->address, &s->config, place->region, place->server};
-    if (cloud_s3_fault_region(failure, region) && region[0] != '\0' && strcmp(region, place->region) != 0) {
+    if (cloud_s3_fault_region(&s->config, failure, region) && region[0] != '\0' &&
+        strcmp(region, place->region) != 0) {
         pthread_mutex_lock(&s->lock);
         cistern_status status =
             s->count < PLACES && place == &s->place[s->count - 1] ? add_place(s, region, err) : CISTERN_OK;

@@ -1,7 +1,7 @@
 /* Objects in S3 as sources: signed or anonymous, pinned by their ETag, asked for in the region where they are.
  *
  * Invariants
- *  1. A signature goes to the server that the address and the endpoint name, or to a host below AWS's domain; never to
+ *  1. A signature goes to the server that the address and the endpoint name, or from AWS's S3 to AWS's S3; never to
  *     another host that an answer redirects to, nor with it the session token.
  *  2. A bucket found in another region is asked there once; a second such answer is a failure that names the region.
  *  3. No key and no token is in a message, a log line, or an answer. What a server says is shown only if it holds none.

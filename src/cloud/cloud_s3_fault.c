@@ -65,13 +65,14 @@ static void read_fault(const cloud_s3_asked *asked, const net_failure *failure, 
 
 /* --- the wrong region ---------------------------------------------------------------------------------------- */
 
-static void keep_region(const char *text, char out[CLOUD_S3_REGION_BYTES])
+static void keep_region(const cloud_s3_config *config, const char *text, char out[CLOUD_S3_REGION_BYTES])
 {
-    if (cloud_s3_region_is_good(text))
+    if (cloud_s3_region_is_good(text) && !holds_secret(config, text))
         snprintf(out, CLOUD_S3_REGION_BYTES, "%s", text);
 }
 
-bool cloud_s3_fault_region(const net_failure *failure, char out[CLOUD_S3_REGION_BYTES])
+bool cloud_s3_fault_region(const cloud_s3_config *config, const net_failure *failure,
+                           char out[CLOUD_S3_REGION_BYTES])
 {
     char code[CODE_MAX], region[CLOUD_S3_REGION_BYTES];
     int http = failure->code;
@@ -84,9 +85,9 @@ bool cloud_s3_fault_region(const net_failure *failure, char out[CLOUD_S3_REGION_
     out[0] = '\0';
     if (!told && !silent)
         return false;
-    keep_region(failure->watched[CLOUD_S3_FIELD_REGION], out);
+    keep_region(config, failure->watched[CLOUD_S3_FIELD_REGION], out);
     if (out[0] == '\0' && cloud_xml_text(failure->body, failure->body_size, "Region", region, sizeof region))
-        keep_region(region, out);
+        keep_region(config, region, out);
     /* a malformed header may have other reasons than the region */
     return out[0] != '\0' || strcmp(code, "AuthorizationHeaderMalformed") != 0;
 }
@@ -95,7 +96,7 @@ static cistern_status region_fault(const fault *f, cistern_error *err)
 {
     char region[CLOUD_S3_REGION_BYTES];
     const cloud_s3_asked *a = f->asked;
-    cloud_s3_fault_region(f->failure, region);
+    cloud_s3_fault_region(a->config, f->failure, region);
     if (region[0] == '\0')
         return base_fail(err, CISTERN_NETWORK,
                          "%s: the bucket is not in the region %s, and the server does not say where: name it "
@@ -148,14 +149,14 @@ static cistern_status clock_fault(const fault *f, cistern_error *err)
 {
     char ours[TIME_MAX], theirs[TIME_MAX];
     const net_failure *failure = f->failure;
+    const char *date = failure->watched[CLOUD_S3_FIELD_DATE];
     if (!cloud_xml_text(failure->body, failure->body_size, "RequestTime", ours, sizeof ours) ||
         !is_time(ours))
         cloud_sigv4_now(ours);
     if (!cloud_xml_text(failure->body, failure->body_size, "ServerTime", theirs, sizeof theirs) ||
         !is_time(theirs))
         snprintf(theirs, sizeof theirs, "%s",
-                 failure->watched[CLOUD_S3_FIELD_DATE][0] != '\0' ? failure->watched[CLOUD_S3_FIELD_DATE]
-                                                                  : "unknown");
+                 date[0] != '\0' && !holds_secret(f->asked->config, date) ? date : "unknown");
     return base_fail(
         err, CISTERN_REFUSED,
         "%s: the clocks differ too much (%s): this machine says %s, the server %s: set this machine's "
@@ -241,7 +242,7 @@ cistern_status cloud_s3_fault(const cloud_s3_asked *asked, const net_failure *fa
     fault f;
     read_fault(asked, failure, &f);
     *out_transient = false;
-    if (cloud_s3_fault_region(failure, region))
+    if (cloud_s3_fault_region(asked->config, failure, region))
         return region_fault(&f, err);
     if (failure->code == 405 && failure->watched[CLOUD_S3_FIELD_DELETED][0] != '\0')
         return no_version(&f, err);

@@ -151,7 +151,7 @@ static void the_right_region_is_found(void **state)
                                      .body = a->body != NULL ? a->body : "",
                                      .body_size = a->body != NULL ? strlen(a->body) : 0};
         char region[CLOUD_S3_REGION_BYTES] = "old";
-        assert_int_equal(cloud_s3_fault_region(&failure, region), cases[i].wrong);
+        assert_int_equal(cloud_s3_fault_region(&config, &failure, region), cases[i].wrong);
         assert_string_equal(region, cases[i].region);
     }
 }
@@ -188,6 +188,10 @@ static void a_server_that_repeats_secrets_is_not_quoted(void **state)
         assert_null(strstr(err.text, echoes[i]));
         snprintf(body, sizeof body, "<Error><Code>%s</Code></Error>", echoes[i]);
         (void)!fault(&(answer){403, body, NULL, NULL, NULL}, &transient, &err);
+        assert_null(strstr(err.text, echoes[i]));
+        (void)!fault(&(answer){301, XML("PermanentRedirect"), echoes[i], NULL, NULL}, &transient, &err);
+        assert_null(strstr(err.text, echoes[i]));
+        (void)!fault(&(answer){403, XML("RequestTimeTooSkewed"), NULL, NULL, echoes[i]}, &transient, &err);
         assert_null(strstr(err.text, echoes[i]));
     }
 }

@@ -150,6 +150,31 @@ static void lines_of_any_bytes_do_no_harm(void **state)
     free(noise);
 }
 
+static void fields_that_were_asked_for_are_seen(void **state)
+{
+    static const char *const watch[] = {"x-a", "date", NULL};
+    char longer[NET_FIELD_MAX + 16];
+    net_head head = {.watch = watch};
+    (void)state;
+    feed(&head, "HTTP/1.1 307 x\r\n", 16);
+    feed(&head, "X-A:  one two \r\n", 16);
+    feed(&head, "X-AB: no\r\n", 10);
+    feed(&head, "Date: then\r\n", 12);
+    assert_string_equal(head.watched[0], "one two");
+    assert_string_equal(head.watched[1], "then");
+    feed(&head, "HTTP/1.1 200 x\r\n", 16); /* they are of one head only */
+    assert_string_equal(head.watched[0], "");
+    assert_ptr_equal(head.watch, watch);
+    feed(&head, "x-a: \x1b[2J\r\n", 11);
+    assert_string_equal(head.watched[0], "");
+    memset(longer, 'v', sizeof longer);
+    memcpy(longer, "x-a: ", 5);
+    feed(&head, longer, NET_FIELD_MAX + 5);
+    assert_string_equal(head.watched[0], "");
+    feed(&head, longer, NET_FIELD_MAX + 4);
+    assert_int_equal(strlen(head.watched[0]), NET_FIELD_MAX - 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -159,6 +184,7 @@ int main(void)
         cmocka_unit_test(lengths_that_overflow_are_unknown),
         cmocka_unit_test(encodings_other_than_identity_are_seen),
         cmocka_unit_test(a_suggested_name_is_harmless),
+        cmocka_unit_test(fields_that_were_asked_for_are_seen),
         cmocka_unit_test(lines_of_any_bytes_do_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,9 +38,11 @@ cistern_status cloud_s3_fault(const cloud_s3_asked *asked, const net_failure *fa
 
 /**
  * The region where the bucket is, if a failure says that it was asked for in the wrong one.
- * @param out  "" if it is no such failure, or it does not say where.
+ * @param config  a region that repeats one of its secrets is none.
+ * @param out     "" if it is no such failure, or it does not say where.
  * @return whether it is such a failure.
  */
-bool cloud_s3_fault_region(const net_failure *failure, char out[CLOUD_S3_REGION_BYTES]);
+bool cloud_s3_fault_region(const cloud_s3_config *config, const net_failure *failure,
+                           char out[CLOUD_S3_REGION_BYTES]);
 
 #endif
