@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include "base_mem.h"
 #include "origin_address.h"
+#include "tiers_tree.h"
 #include "priv/api_argument.h"
 #include "priv/api_bring.h"
 
@@ -146,25 +147,62 @@ void api_wanted_clear(api_wanted *wanted)
         model_facts_clear(&wanted->declared);
 }
 
+/* Files and directories of the user's become one version. */
+static cistern_status bring_paths(cistern *c, const char *const *paths, size_t count, tiers_request *request,
+                                  const cistern_call *call, cistern_pull_result *result,
+                                  cistern_version **out, cistern_error *err)
+{
+    tiers_tree tree;
+    cistern_status st = CISTERN_OK;
+    tiers_tree_init(&tree);
+    request->paths = paths;
+    request->path_count = count;
+    if (tiers_tree_needed(paths, count)) {
+        st = tiers_tree_expand(paths, count, &tree, err);
+        request->paths = (const char *const *)tree.paths;
+        request->names = (const char *const *)tree.names;
+        request->fds = tree.fds;
+        request->path_count = tree.count;
+    }
+    if (st == CISTERN_OK)
+        st = api_bring(c, request, call, result, out, err);
+    tiers_tree_clear(&tree);
+    return st;
+}
+
+static cistern_status pull_directory(cistern *c, const char *path, const cistern_pull_options *options,
+                                     tiers_request *request, const cistern_call *call,
+                                     cistern_pull_result *result, cistern_version **out, cistern_error *err)
+{
+    if (!options || !options->as)
+        return base_fail(err, CISTERN_USAGE, "'%s' is a directory, which needs a name: --as NAME", path);
+    if (options->update)
+        return base_fail(err, CISTERN_USAGE, "'%s' is a directory, which cannot be asked whether it changed",
+                         path);
+    return bring_paths(c, &path, 1, request, call, result, out, err);
+}
+
 cistern_status cistern_pull(cistern *c, const char *origin, const cistern_pull_options *options,
                             const cistern_call *call, cistern_pull_result *result, cistern_version **out,
                             cistern_error *err)
 {
     api_wanted wanted;
-    bool is_path = false;
+    bool is_path = false, directory;
     cistern_status st = api_wanted_init(options, &wanted, err);
     if (st == CISTERN_OK)
         st = api_argument_is_path(c, origin, &is_path, err);
+    directory = st == CISTERN_OK && is_path && tiers_tree_needed(&origin, 1);
     if (st == CISTERN_OK && !is_path && !origin_address_is(origin)) {
         wanted.request.reference = origin;
         if (wanted.request.name)
             st = base_fail(err, CISTERN_USAGE,
                            "'%s' is a reference, which has its name already: leave --as out", origin);
-    } else {
+    } else if (!directory) {
         wanted.request.origin = origin;
     }
     if (st == CISTERN_OK)
-        st = api_bring(c, &wanted.request, call, result, out, err);
+        st = directory ? pull_directory(c, origin, options, &wanted.request, call, result, out, err)
+                       : api_bring(c, &wanted.request, call, result, out, err);
     api_wanted_clear(&wanted);
     return st;
 }
@@ -180,10 +218,8 @@ cistern_status cistern_add(cistern *c, const char *const *paths, size_t count,
     if (!options || !options->as)
         return base_fail(err, CISTERN_USAGE, "a name is needed: --as NAME");
     st = api_wanted_init(options, &wanted, err);
-    wanted.request.paths = paths;
-    wanted.request.path_count = count;
     if (st == CISTERN_OK)
-        st = api_bring(c, &wanted.request, call, result, out, err);
+        st = bring_paths(c, paths, count, &wanted.request, call, result, out, err);
     api_wanted_clear(&wanted);
     return st;
 }

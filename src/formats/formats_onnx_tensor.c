@@ -36,6 +36,7 @@ enum {
 };
 #define LOCATION_EXTERNAL 1
 #define NAME_SHOWN        80 /* bytes of a name in messages */
+#define ASIDE             "@onnx"
 
 /* One row per data type that the index has; `field` holds the elements of tensors without raw_data. */
 static const struct {
@@ -221,11 +222,26 @@ static cistern_status add_tensor(formats_onnx *o, const formats_protobuf *messag
     return CISTERN_OK;
 }
 
+/* Names of PyTorch modules are not bound as such: the graph says what a tensor is, after batch norms were folded into
+ * convolutions, say. So they step aside for the views. */
+static void put_name(formats_text name, char *out)
+{
+    static const char *const bound[] = {"features.", "classifier.", "pre_logits.", "head.fc."};
+    bool aside = false;
+
+    memcpy(out, name.at, name.len);
+    out[name.len] = 0;
+    for (size_t i = 0; i < sizeof bound / sizeof bound[0]; i++)
+        aside = aside || strstr(out, bound[i]);
+    if (aside)
+        memcpy(out + name.len, ASIDE, sizeof ASIDE);
+}
+
 cistern_status formats_onnx_tensor(formats_onnx *o, const formats_protobuf *message, formats_text name)
 {
     formats_protobuf p = *message;
     tensor t = {.at = p.pos};
-    char text[MODEL_NAME_MAX + 1];
+    char text[MODEL_NAME_MAX + sizeof ASIDE];
     formats_node node;
     formats_field f;
     bool more;
@@ -241,8 +257,7 @@ cistern_status formats_onnx_tensor(formats_onnx *o, const formats_protobuf *mess
     if (t.name.len == 0 || t.name.len > MODEL_NAME_MAX || memchr(t.name.at, 0, t.name.len))
         return FAIL(o, t.at, "a tensor's name has %zu bytes, or a zero among them; 1 to %d allowed",
                     t.name.len, MODEL_NAME_MAX);
-    memcpy(text, t.name.at, t.name.len);
-    text[t.name.len] = 0;
+    put_name(t.name, text);
     formats_node_init(&node);
     node.op = FORMATS_OP_CONSTANT;
     node.name = t.name;
