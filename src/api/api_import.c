@@ -8,12 +8,13 @@
 
 #define LABELS_FILE_MAX (16u << 20) /* bytes: MODEL_LABELS_MAX labels of MODEL_LABEL_BYTES_MAX */
 
-cistern_status api_import(const cistern *c, const ingest_file *files, size_t count, const base_run *run,
-                          model_index **out, cistern_error *err)
+cistern_status api_import(const cistern *c, const ingest_file *files, size_t count, int decoded,
+                          const base_run *run, model_index **out, cistern_error *err)
 {
     ingest_options options = INGEST_OPTIONS_INIT;
     cistern_status st;
     options.program = c->import_program;
+    options.decoded = decoded;
     st = ingest_read(&options, files, count, run, out, err);
     for (size_t i = 0; st == CISTERN_OK && i < model_index_note_count(*out); i++)
         base_log_line(&c->log, 1, "%s", model_index_note_peek(*out, i));

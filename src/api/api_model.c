@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base_mem.h"
+#include "base_scratch.h"
 #include "origin_address.h"
 #include "tiers_config.h"
 #include "tiers_index.h"
@@ -18,9 +19,9 @@ static cistern_status model_new(cistern *c, size_t files, cistern_model **out, c
     cistern_model *m = NULL;
     cistern_status st = base_calloc(1, sizeof *m, &m, err);
     if (st == CISTERN_OK)
-        st = base_calloc(files, sizeof *m->files, &m->files, err);
+        st = base_calloc(files + 1, sizeof *m->files, &m->files, err);
     if (st == CISTERN_OK)
-        st = base_calloc(files, sizeof(api_guard *), &m->guards, err);
+        st = base_calloc(files + 1, sizeof(api_guard *), &m->guards, err);
     if (st != CISTERN_OK) {
         if (m)
             free(m->files);
@@ -46,8 +47,10 @@ void cistern_model_free(cistern_model *m)
         return;
     for (size_t i = 0; i < m->file_count; i++) {
         api_guard_remove(m->guards[i]);
-        base_map_clear(&m->files[i]);
+        if (!m->decoded.data || i + 1 < m->file_count)
+            base_map_clear(&m->files[i]);
     }
+    base_map_clear(&m->decoded);
     free(m->guards);
     free(m->files);
     model_index_free(m->index);
@@ -66,26 +69,113 @@ static cistern_status map_file(cistern_model *m, size_t i, int fd, cistern_error
     return st == CISTERN_OK ? api_guard_add(&m->files[i], &m->guards[i], err) : st;
 }
 
-/* The index of a version that is here: stored, or read again from its files and kept if the store may be written. */
-static cistern_status find_index(cistern *c, const catalog_version *v, const int *fds, const base_run *run,
-                                 model_index **out, cistern_error *err)
+/* Decoded tensors (taken) become the model's last file. @param skip  bytes before the payload */
+static cistern_status add_decoded(cistern_model *m, base_map map, size_t skip, cistern_error *err)
 {
+    size_t i = m->file_count++;
+    m->decoded = map;
+    m->files[i].data = map.data + skip;
+    m->files[i].size = map.size - skip;
+    return api_guard_add(&m->decoded, &m->guards[i], err);
+}
+
+/* Where decoded tensors go when a version is read again: into the store if it may be written, else into memory. */
+typedef struct decoding {
+    store_derived *stored; /* NULL: `fd` is owned */
+    int fd;
+    size_t skip; /* bytes before the payload */
+} decoding;
+
+static cistern_status begin_decoding(cistern *c, bool to_store, decoding *out, cistern_error *err)
+{
+    store *s = NULL;
+    *out = (decoding){NULL, -1, 0};
+    if (to_store && tiers_local(c->chain, &s, NULL) == CISTERN_OK &&
+        store_derived_begin_stream(s, &out->stored, &out->fd, NULL) == CISTERN_OK) {
+        out->skip = STORE_DERIVED_HEADER;
+        return CISTERN_OK;
+    }
+    return base_scratch_file("cistern-tensors", &out->fd, err);
+}
+
+static void end_decoding(decoding *d)
+{
+    store_derived_abandon(d->stored);
+    if (!d->stored && d->fd >= 0)
+        close(d->fd);
+    *d = (decoding){NULL, -1, 0};
+}
+
+/* Map what was decoded, if anything was. */
+static cistern_status take_decoding(const decoding *d, cistern_model *m, cistern_error *err)
+{
+    base_map map = {0};
+    cistern_status st;
+    if (model_index_file_count(m->index) == m->file_count)
+        return CISTERN_OK;
+    st = base_map_fd(d->fd, &map, err);
+    if (st == CISTERN_OK && map.size - d->skip != model_index_file_size(m->index, m->file_count)) {
+        base_map_clear(&map);
+        st = base_fail(err, CISTERN_UNEXPECTED, "decoded tensors changed while they were read");
+    }
+    return st == CISTERN_OK ? add_decoded(m, map, d->skip, err) : st;
+}
+
+/* Keep what reading gave, so that it is not done again. */
+static void keep_index(cistern *c, const catalog_version *v, decoding *d, const cistern_model *m)
+{
+    bool decoded = m->decoded.data != NULL;
+    cistern_status st = CISTERN_OK;
+    if (decoded && d->stored) {
+        st = tiers_index_put_decoded(v->digest, d->stored, NULL);
+        d->stored = NULL;
+        d->fd = -1;
+    } else if (decoded) {
+        st = CISTERN_DENIED;
+    }
+    if (st == CISTERN_OK)
+        st = tiers_index_put(c->chain, v->digest, m->index, NULL);
+    if (st != CISTERN_OK)
+        base_log_line(&c->log, 2, "the tensor index%s could not be kept; made again at the next start",
+                      decoded ? " and decoded tensors" : "");
+}
+
+static cistern_status read_again(cistern *c, const catalog_version *v, const int *fds, const base_run *run,
+                                 cistern_model *m, cistern_error *err)
+{
+    decoding d = {NULL, -1, 0};
     ingest_file *files = NULL;
-    cistern_status st = tiers_index_get(c->chain, v, out, err);
-    if (st != CISTERN_NOT_FOUND)
-        return st;
-    base_error_clear(err);
-    st = base_calloc(v->file_count, sizeof *files, &files, err);
+    cistern_status st = base_calloc(v->file_count, sizeof *files, &files, err);
     for (size_t i = 0; st == CISTERN_OK && i < v->file_count; i++) {
         files[i].fd = fds[i];
         files[i].path = v->files[i].path;
     }
     if (st == CISTERN_OK)
-        st = api_import(c, files, v->file_count, run, out, err);
-    if (st == CISTERN_OK && tiers_index_put(c->chain, v->digest, *out, NULL) != CISTERN_OK)
-        base_log_line(&c->log, 2, "the tensor index could not be kept; it is made again at the next start");
+        st = begin_decoding(c, true, &d, err);
+    if (st == CISTERN_OK)
+        st = api_import(c, files, v->file_count, d.fd, run, &m->index, err);
+    if (st == CISTERN_OK)
+        st = take_decoding(&d, m, err);
+    if (st == CISTERN_OK)
+        keep_index(c, v, &d, m);
+    end_decoding(&d);
     free(files);
     return st;
+}
+
+/* The index of a version that is here: stored, or read again from its files and kept if the store may be written. */
+static cistern_status find_index(cistern *c, const catalog_version *v, const int *fds, const base_run *run,
+                                 cistern_model *m, cistern_error *err)
+{
+    store_derived_map decoded = {0};
+    cistern_status st = tiers_index_get(c->chain, v, &m->index, &decoded, err);
+    base_map map = {decoded.base, decoded.mapped};
+    if (st == CISTERN_OK && decoded.base)
+        st = add_decoded(m, map, decoded.mapped - decoded.size, err);
+    if (st != CISTERN_NOT_FOUND)
+        return st;
+    base_error_clear(err);
+    return read_again(c, v, fds, run, m, err);
 }
 
 /* Fill a model from a resolved version (taken). */
@@ -102,7 +192,7 @@ static cistern_status model_load(cistern *c, catalog_version *v, const base_run 
         free(fds);
         return st;
     }
-    st = find_index(c, v, fds, run, &m->index, err);
+    st = find_index(c, v, fds, run, m, err);
     for (size_t i = 0; st == CISTERN_OK && i < count; i++)
         st = map_file(m, i, fds[i], err);
     for (size_t i = 0; i < count; i++)
@@ -183,6 +273,7 @@ static cistern_status load_file(cistern *c, const char *path, const cistern_pull
 {
     int fd = -1;
     ingest_file file;
+    decoding d = {NULL, -1, 0};
     cistern_status st = base_calloc(1, sizeof *m->version, &m->version, err);
     if (st != CISTERN_OK)
         return st;
@@ -196,7 +287,12 @@ static cistern_status load_file(cistern *c, const char *path, const cistern_pull
         return st;
     file.fd = fd;
     file.path = path;
-    st = api_import(c, &file, 1, run, &m->index, err);
+    st = begin_decoding(c, false, &d, err);
+    if (st == CISTERN_OK)
+        st = api_import(c, &file, 1, d.fd, run, &m->index, err);
+    if (st == CISTERN_OK)
+        st = take_decoding(&d, m, err);
+    end_decoding(&d);
     if (st == CISTERN_OK)
         st = map_file(m, 0, fd, err);
     close(fd);
@@ -242,7 +338,10 @@ static int tell_tensor(const cistern_model *m, const model_tensor *t, cistern_te
     memcpy(out->shape, t->shape, sizeof out->shape);
     memcpy(out->stride, t->stride, sizeof out->stride);
     out->data = model_tensor_count(t, &count) && count > 0 ? m->files[t->file].data + t->offset : NULL;
-    out->file = m->version->path ? m->version->path : m->version->v.files[t->file].path;
+    if (m->decoded.data && t->file + 1 == m->file_count)
+        out->file = "(decoded)";
+    else
+        out->file = m->version->path ? m->version->path : m->version->v.files[t->file].path;
     out->offset = t->offset;
     return 1;
 }

@@ -11,9 +11,13 @@
 #include "priv/api_argument.h"
 #include "priv/api_bring.h"
 
+/* @param out_decoded  NULL: nothing had to be decoded. */
 static cistern_status import_fetched(cistern *c, tiers_fetched *f, const base_run *run, model_index **out,
-                                     cistern_error *err)
+                                     store_derived **out_decoded, cistern_error *err)
 {
+    store *s = NULL;
+    store_derived *decoded = NULL;
+    int fd = -1;
     size_t count = tiers_fetch_count(f);
     ingest_file *files = NULL;
     cistern_status st = base_calloc(count, sizeof *files, &files, err);
@@ -22,7 +26,16 @@ static cistern_status import_fetched(cistern *c, tiers_fetched *f, const base_ru
         files[i].path = tiers_fetch_path(f, i);
     }
     if (st == CISTERN_OK)
-        st = api_import(c, files, count, run, out, err);
+        st = tiers_local_for_writing(c->chain, &s, err);
+    if (st == CISTERN_OK)
+        st = store_derived_begin_stream(s, &decoded, &fd, err);
+    if (st == CISTERN_OK)
+        st = api_import(c, files, count, fd, run, out, err);
+    if (st == CISTERN_OK && model_index_file_count(*out) > count) {
+        *out_decoded = decoded;
+        decoded = NULL;
+    }
+    store_derived_abandon(decoded);
     free(files);
     return st;
 }
@@ -32,14 +45,18 @@ static cistern_status import_and_commit(cistern *c, tiers_fetched *f, const base
                                         model_index **out_index, cistern_error *err)
 {
     const model_index *index = tiers_fetch_index(f);
+    store_derived *decoded = NULL;
     cistern_status st = CISTERN_OK;
     if (!index) {
-        st = import_fetched(c, f, run, out_index, err);
+        st = import_fetched(c, f, run, out_index, &decoded, err);
         index = *out_index;
     }
     if (st == CISTERN_OK)
         st = api_complete_facts(c, index, tiers_fetch_facts(f), 0, err);
-    return st == CISTERN_OK ? tiers_commit(f, index, run, err) : st;
+    if (st == CISTERN_OK)
+        return tiers_commit(f, index, decoded, run, err);
+    store_derived_abandon(decoded);
+    return st;
 }
 
 static void tell_result(const tiers_fetched *f, uint64_t requests, const cistern_version *v,

@@ -169,7 +169,7 @@ cistern_status api_version_listed(cistern *c, catalog_version *from, const catal
 static void find_kind(cistern *c, cistern_version *v, const model_index *index)
 {
     model_index *stored = NULL;
-    if (!index && tiers_index_get(c->chain, &v->v, &stored, NULL) == CISTERN_OK)
+    if (!index && tiers_index_get(c->chain, &v->v, &stored, NULL, NULL) == CISTERN_OK)
         index = stored;
     if (index)
         snprintf(v->kind, sizeof v->kind, "%s", model_index_kind(index));

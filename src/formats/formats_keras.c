@@ -15,9 +15,6 @@
 #include <stdio.h>
 #include <string.h>
 #include "base_mem.h"
-#include "priv/formats_zip.h"
-
-#define INNER_NAME "model.weights.h5"
 
 /* ---- layers ---- */
 
@@ -304,42 +301,18 @@ cistern_status formats_keras_read(const formats_file *file, uint32_t number, for
     return read_window(file, 0, file->size, NULL, number, out, err);
 }
 
-static const formats_zip_member *inner(const formats_zip *zip)
+cistern_status formats_keras_read_member(const formats_file *file, const formats_zip_member *m,
+                                         uint32_t number, formats_output *out, cistern_error *err)
 {
-    return formats_zip_find(zip, (const uint8_t *)INNER_NAME, strlen(INNER_NAME));
-}
+    cistern_status st;
 
-bool formats_keras_is_zip(const formats_file *file)
-{
-    formats_zip zip;
-    bool is = false;
-
-    if (formats_zip_open(file->data, file->size, &zip, NULL) == CISTERN_OK) {
-        is = inner(&zip) != NULL;
-        formats_zip_clear(&zip);
-    }
-    return is;
-}
-
-/* Invariant: as of PyTorch's storages, the CRC-32 of the weights is not compared. */
-cistern_status formats_keras_read_zip(const formats_file *file, uint32_t number, formats_output *out,
-                                      cistern_error *err)
-{
-    formats_zip zip;
-    cistern_status st = formats_zip_open(file->data, file->size, &zip, err);
-
-    if (st)
-        return st;
-    const formats_zip_member *m = inner(&zip);
-    if (!m || m->method != 0)
-        st = base_fail_at(err, CISTERN_UNREADABLE, m ? m->header : 0,
-                          "zip member '" INNER_NAME
-                          "' is compressed, which Keras itself never does to it; load the "
-                          "file with keras.saving.load_model and save it again");
+    out->kind = "Keras .keras";
+    out->family = MODEL_FAMILY_KERAS;
+    if (m->method != 0)
+        st = base_fail_at(err, CISTERN_UNREADABLE, m->header,
+                          "it is compressed, which Keras itself never does to it; load the file with "
+                          "keras.saving.load_model and save it again");
     else
-        st = read_window(file, m->data, m->size, "Keras .keras", number, out, err);
-    if (st)
-        st = base_frame(err, st, INNER_NAME);
-    formats_zip_clear(&zip);
-    return st;
+        st = read_window(file, m->data, m->size, out->kind, number, out, err);
+    return st ? base_frame(err, st, "zip member '" FORMATS_KERAS_MEMBER "'") : st;
 }

@@ -124,7 +124,7 @@ static cistern_status place_storages(const archive *a, formats_storage *const *s
     return CISTERN_OK;
 }
 
-static cistern_status read_pickle(const archive *a, uint32_t number, model_index *index)
+static cistern_status read_pickle(const archive *a, uint32_t number, formats_output *out)
 {
     const uint8_t *bytes;
     formats_pickle *pickle = NULL;
@@ -137,7 +137,7 @@ static cistern_status read_pickle(const archive *a, uint32_t number, model_index
         (st = formats_state_storages(pickle, &storage, &count, a->err)) ||
         (st = place_storages(a, storage, count)))
         goto out;
-    st = formats_state_add(pickle, number, index, a->err);
+    st = formats_state_add(pickle, number, out->index, a->err);
 out:
     free(storage);
     formats_pickle_free(pickle);
@@ -152,8 +152,12 @@ cistern_status formats_pth_read(const formats_file *file, uint32_t number, forma
 
     if (st)
         return st;
-    if (!(st = find_pickle(&a)) && !(st = check_byte_order(&a)))
-        st = read_pickle(&a, number, out->index);
+    const formats_zip_member *keras =
+        formats_zip_find(&a.zip, (const uint8_t *)FORMATS_KERAS_MEMBER, strlen(FORMATS_KERAS_MEMBER));
+    if (keras)
+        st = formats_keras_read_member(file, keras, number, out, err);
+    else if (!(st = find_pickle(&a)) && !(st = check_byte_order(&a)))
+        st = read_pickle(&a, number, out);
     formats_zip_clear(&a.zip);
     return st;
 }

@@ -28,7 +28,6 @@ static const reader zip = {"PyTorch zip", MODEL_FAMILY_TORCH, formats_pth_read, 
 static const reader legacy = {"PyTorch legacy stream", MODEL_FAMILY_TORCH, formats_legacy_read, TURN_WEIGHTS};
 static const reader safetensors = {"safetensors", MODEL_FAMILY_TORCH, formats_safetensors_read, TURN_WEIGHTS};
 static const reader keras = {"Keras HDF5", MODEL_FAMILY_KERAS, formats_keras_read, TURN_WEIGHTS};
-static const reader keras_zip = {"Keras .keras", MODEL_FAMILY_KERAS, formats_keras_read_zip, TURN_WEIGHTS};
 static const reader shards = {NULL, MODEL_FAMILY_UNKNOWN, formats_shards_read, TURN_LISTS};
 static const reader onnx = {"ONNX", MODEL_FAMILY_ONNX, formats_onnx_read, TURN_LEADS};
 static const reader graph = {"TensorFlow graph", MODEL_FAMILY_TENSORFLOW, formats_tensorflow_read,
@@ -58,7 +57,7 @@ static const reader *reader_for(const formats_file *file)
     const uint8_t *p = file->data;
 
     if (file->size >= 4 && memcmp(p, "PK\x03\x04", 4) == 0)
-        return formats_keras_is_zip(file) ? &keras_zip : &zip;
+        return &zip; /* a .keras too: its members tell */
     if (file->size >= 8 && memcmp(p, "\x89HDF\r\n\x1a\n", 8) == 0)
         return &keras;
     /* A pickle's PROTO; the third byte is an opcode, never 0, which a safetensors header's length has there. */

@@ -84,7 +84,8 @@ static cistern_status invalid(cistern_error *err, const char *why)
 static bool status_is_possible(uint32_t status)
 {
     return status == CISTERN_UNEXPECTED || status == CISTERN_USAGE || status == CISTERN_NO_MEMORY ||
-           status == CISTERN_DAMAGED || status == CISTERN_UNREADABLE || status == CISTERN_DENIED;
+           status == CISTERN_DAMAGED || status == CISTERN_UNREADABLE || status == CISTERN_DENIED ||
+           status == CISTERN_NO_SPACE;
 }
 
 static bool take_text(base_cursor *c, size_t max, char *out)

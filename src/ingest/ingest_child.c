@@ -1,8 +1,8 @@
 /* The import program as a process.
  *
  * Invariants
- *  1. It gets the files (from number 4), one socket for its answer (3), nothing to read or write at 0, 1 and 2, an
- *     empty environment, no other descriptor, its own process group, and every signal as by default.
+ *  1. It gets the files (from number 5), one socket for its answer (3), one file for decoded tensors (4), nothing to read
+ *     or write at 0, 1 and 2, an empty environment, no other descriptor, its own process group, and every signal as by default.
  *  2. The end of the socket is the end of the answer; nobody else holds its other end.
  *  3. Once started it is always reaped here, by its own pid: killed first if it does not end by itself.
  *  4. Nothing is written to it, so no SIGPIPE can come; no handler and no mask of ours is touched.
@@ -32,6 +32,7 @@ typedef struct start {
     size_t count;
     char **argv;
     int ours, theirs; /* the socket's ends */
+    int decoded;      /* a high copy, or -1 */
 } start;
 
 static void start_clear(start *s)
@@ -46,6 +47,8 @@ static void start_clear(start *s)
     }
     free(s->high);
     free(s->argv);
+    if (s->decoded >= 0)
+        close(s->decoded);
     if (s->theirs >= 0)
         close(s->theirs);
     if (s->ours >= 0)
@@ -53,7 +56,7 @@ static void start_clear(start *s)
 }
 
 /* Copies with numbers that the dup2 calls in the child cannot overwrite. */
-static cistern_status copy_descriptors(start *s, const ingest_file *files, cistern_error *err)
+static cistern_status copy_descriptors(start *s, const ingest_file *files, int decoded, cistern_error *err)
 {
     int above = INGEST_FILES_FD + (int)s->count, ends[2];
     cistern_status st = base_calloc(s->count, sizeof *s->high, &s->high, err);
@@ -67,6 +70,8 @@ static cistern_status copy_descriptors(start *s, const ingest_file *files, ciste
         if (s->high[i] < 0)
             return base_fail_errno(err, errno, "cannot hand %s to the import program", files[i].path);
     }
+    if (decoded >= 0 && (s->decoded = fcntl(decoded, F_DUPFD_CLOEXEC, above)) < 0)
+        return base_fail_errno(err, errno, "cannot hand a file for decoded tensors to the import program");
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
         return base_fail_errno(err, errno, "cannot make a socket for the import program");
     s->ours = ends[0];
@@ -85,6 +90,10 @@ static int add_actions(start *s)
         return e;
     s->has_actions = true;
     e = posix_spawn_file_actions_adddup2(&s->actions, s->theirs, INGEST_ANSWER_FD);
+    if (!e)
+        e = s->decoded >= 0
+                ? posix_spawn_file_actions_adddup2(&s->actions, s->decoded, INGEST_DECODED_FD)
+                : posix_spawn_file_actions_addopen(&s->actions, INGEST_DECODED_FD, "/dev/null", O_RDONLY, 0);
     for (size_t i = 0; i < s->count && !e; i++)
         e = posix_spawn_file_actions_adddup2(&s->actions, s->high[i], INGEST_FILES_FD + (int)i);
 #if defined(CISTERN_SANITIZED)
@@ -128,15 +137,15 @@ static cistern_status make_argv(start *s, const char *program, const ingest_file
     return CISTERN_OK;
 }
 
-cistern_status ingest_child_start(const char *program, const ingest_file *files, size_t count,
+cistern_status ingest_child_start(const char *program, const ingest_file *files, size_t count, int decoded,
                                   ingest_child *out, cistern_error *err)
 {
     char *const no_environment[] = {NULL};
-    start s = {.count = count, .ours = -1, .theirs = -1};
+    start s = {.count = count, .ours = -1, .theirs = -1, .decoded = -1};
     cistern_status st;
     int e;
 
-    if ((st = copy_descriptors(&s, files, err)) || (st = make_argv(&s, program, files, err)))
+    if ((st = copy_descriptors(&s, files, decoded, err)) || (st = make_argv(&s, program, files, err)))
         goto out;
     if ((e = add_actions(&s)) || (e = set_attributes(&s)) ||
         (e = posix_spawn(&out->pid, program, &s.actions, &s.attributes, s.argv, no_environment))) {

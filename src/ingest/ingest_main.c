@@ -1,10 +1,11 @@
 /* The import program: reads weight files that it was handed as descriptors, answers on a socket, ends.
  *
  * Started by ingest_child.c only. It maps the files, enters its sandbox, and only then looks at their bytes; so a reader
- * that is taken over by a hostile file can compute and answer, and nothing else. It prints nothing.
+ * that is taken over by a hostile file can compute, answer and fill the file of decoded tensors, and nothing else. It prints nothing.
  * Exit status: 0 if it answered, 1 if it could not even do that, 2 if it was started in another way.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include "base_close.h"
@@ -28,31 +29,45 @@ static cistern_status map_files(char *const *paths, size_t count, formats_file *
     return CISTERN_OK;
 }
 
-static bool send_all(const base_buf *answer)
+static bool write_all(int fd, const void *bytes, size_t n)
 {
     size_t done = 0;
 
-    while (done < answer->len) {
-        ssize_t n = write(INGEST_ANSWER_FD, answer->data + done, answer->len - done);
-        if (n < 0 && errno == EINTR)
+    while (done < n) {
+        ssize_t step = write(fd, (const char *)bytes + done, n - done);
+        if (step < 0 && errno == EINTR)
             continue;
-        if (n <= 0)
+        if (step <= 0)
             return false;
-        done += (size_t)n;
+        done += (size_t)step;
     }
     return true;
+}
+
+/* A formats_sink. Written as it comes: at the file's offset, which is the parent's choice. */
+static cistern_status put_decoded(void *user, const void *bytes, size_t n, cistern_error *err)
+{
+    (void)user;
+    if (write_all(INGEST_DECODED_FD, bytes, n))
+        return CISTERN_OK;
+    return base_fail_errno(err, errno, "cannot write decoded tensors");
 }
 
 /* Everything between the descriptors and the answer's bytes. */
 static cistern_status read_files(char *const *paths, size_t count, base_buf *answer, cistern_error *err)
 {
-    static const ingest_sandbox sandbox = {INGEST_DATA_MAX, INGEST_CPU_SECONDS, INGEST_ANSWER_FD};
+    static const ingest_sandbox sandbox = {INGEST_DATA_MAX, INGEST_CPU_SECONDS, INGEST_ANSWER_FD,
+                                           INGEST_DECODED_FD, INGEST_DECODED_MAX};
+    static const formats_sink sink = {put_decoded, NULL};
+    int flags = fcntl(INGEST_DECODED_FD, F_GETFL);
+    bool writable = flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
     formats_file *files = NULL;
     model_index *index = NULL;
     cistern_status st;
 
     if ((st = base_calloc(count, sizeof *files, &files, err)) || (st = map_files(paths, count, files, err)) ||
-        (st = ingest_sandbox_enter(&sandbox, err)) || (st = formats_read(files, count, NULL, &index, err)))
+        (st = ingest_sandbox_enter(&sandbox, err)) ||
+        (st = formats_read(files, count, writable ? &sink : NULL, &index, err)))
         goto out;
     st = ingest_answer_put_index(index, answer, err);
 out:
@@ -76,5 +91,7 @@ int main(int argc, char **argv)
         if (ingest_answer_put_error(&err, &answer, NULL) != CISTERN_OK)
             _exit(1);
     }
-    _exit(send_all(&answer) ? 0 : 1); /* not exit: nothing is left to do that the sandbox would allow */
+    _exit(write_all(INGEST_ANSWER_FD, answer.data, answer.len)
+              ? 0
+              : 1); /* not exit: nothing is left to do that the sandbox would allow */
 }

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 #include "base_mem.h"
 #include "priv/ingest_answer.h"
 #include "priv/ingest_child.h"
@@ -30,6 +31,9 @@ static cistern_status measure(const ingest_file *files, size_t count, uint64_t *
 
 static cistern_status judge_death(int number, cistern_error *err)
 {
+    if (number == SIGXFSZ)
+        return base_fail(err, CISTERN_UNREADABLE, "decoding this file takes more than %llu bytes",
+                         (unsigned long long)INGEST_DECODED_MAX);
     if (number == SIGXCPU)
         return base_fail(err, CISTERN_UNREADABLE, "reading this file takes more than %u s of processor time",
                          INGEST_CPU_SECONDS);
@@ -60,27 +64,66 @@ static cistern_status judge_end(const ingest_end *end, cistern_error *err)
     return CISTERN_OK;
 }
 
-static cistern_status read_with(const char *program, const ingest_file *files, size_t count,
-                                const uint64_t *sizes, const base_cancel *cancel, model_index **out,
-                                cistern_error *err)
+/* Bytes of the decoded file from its offset on; `offset` < 0: where that is now. */
+static cistern_status measure_decoded(int fd, off_t *offset, uint64_t *out, cistern_error *err)
+{
+    struct stat st;
+
+    if (*offset < 0 && (*offset = lseek(fd, 0, SEEK_CUR)) < 0)
+        return base_fail_errno(err, errno, "cannot use a file for decoded tensors");
+    if (fstat(fd, &st) != 0)
+        return base_fail_errno(err, errno, "cannot measure decoded tensors");
+    *out = st.st_size > *offset ? (uint64_t)(st.st_size - *offset) : 0;
+    return CISTERN_OK;
+}
+
+/* What is read, and what came of it. */
+typedef struct reading {
+    const char *program;
+    const ingest_file *files;
+    size_t count;
+    uint64_t *sizes; /* of the files, and room for the decoded one's */
+    int decoded;
+    off_t offset; /* where the decoded one begins */
+} reading;
+
+static cistern_status take_answer(reading *r, const base_buf *answer, model_index **out, cistern_error *err)
+{
+    uint64_t decoded = 0;
+    cistern_status st = CISTERN_OK;
+
+    if (r->decoded >= 0)
+        st = measure_decoded(r->decoded, &r->offset, &decoded, err);
+    r->sizes[r->count] = decoded;
+    return st ? st
+              : ingest_answer_read(answer->data, answer->len, r->sizes, r->count + (decoded ? 1 : 0), out,
+                                   err);
+}
+
+static cistern_status read_with(reading *r, const base_cancel *cancel, model_index **out, cistern_error *err)
 {
     base_buf answer;
     ingest_child child;
     ingest_end end;
+    uint64_t before = 0;
     cistern_status st = base_check_cancel(cancel, err);
 
+    if (!st && r->decoded >= 0)
+        st = measure_decoded(r->decoded, &r->offset, &before, err);
+    if (!st && before)
+        st = base_fail(err, CISTERN_USAGE, "the file for decoded tensors is not empty");
     if (!st)
-        st = ingest_child_start(program, files, count, &child, err);
+        st = ingest_child_start(r->program, r->files, r->count, r->decoded, &child, err);
     if (st)
         return st;
     base_buf_init(&answer, INGEST_ANSWER_MAX);
     if ((st = ingest_child_finish(&child, cancel, &answer, &end, err)))
         goto out;
     if ((st = judge_end(&end, err))) {
-        st = base_frame(err, st, "%s", files[0].path);
+        st = base_frame(err, st, "%s", r->files[0].path);
         goto out;
     }
-    st = ingest_answer_read(answer.data, answer.len, sizes, count, out, err);
+    st = take_answer(r, &answer, out, err);
 out:
     base_buf_clear(&answer);
     return st;
@@ -90,18 +133,20 @@ cistern_status ingest_read(const ingest_options *options, const ingest_file *fil
                            const base_run *run, model_index **out, cistern_error *err)
 {
     char *program = NULL;
-    uint64_t *sizes = NULL;
+    reading r = {.files = files, .count = count, .decoded = options ? options->decoded : -1, .offset = -1};
     cistern_status st;
 
     if (count == 0 || count > MODEL_FILES_MAX)
         return base_fail(err, CISTERN_USAGE, "%zu files to read, 1 to %d are allowed", count,
                          MODEL_FILES_MAX);
-    if ((st = base_calloc(count, sizeof *sizes, &sizes, err)) || (st = measure(files, count, sizes, err)) ||
+    if ((st = base_calloc(count + 1, sizeof *r.sizes, &r.sizes, err)) ||
+        (st = measure(files, count, r.sizes, err)) ||
         (st = ingest_find_program(options ? options->program : NULL, &program, err)))
         goto out;
-    st = read_with(program, files, count, sizes, run ? run->cancel : NULL, out, err);
+    r.program = program;
+    st = read_with(&r, run ? run->cancel : NULL, out, err);
 out:
     free(program);
-    free(sizes);
+    free(r.sizes);
     return st;
 }

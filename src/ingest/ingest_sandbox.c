@@ -37,7 +37,7 @@ static cistern_status set_limits(const ingest_sandbox *sandbox, cistern_error *e
     /* processor time: at the hard limit the kernel kills without saying why, hence one second above the soft one */
     if ((st = set_limit(RLIMIT_CPU, sandbox->cpu_seconds, sandbox->cpu_seconds + 1, "processor time", err)) ||
         (st = set_limit(RLIMIT_NOFILE, 0, 0, "descriptors", err)) ||
-        (st = set_limit(RLIMIT_FSIZE, 0, 0, "files", err)) ||
+        (st = set_limit(RLIMIT_FSIZE, sandbox->file_max, sandbox->file_max, "files", err)) ||
         (st = set_limit(RLIMIT_CORE, 0, 0, "core dumps", err)))
         return st;
 #if !defined(CISTERN_SANITIZED)
@@ -63,13 +63,20 @@ static int allow_plain(scmp_filter_ctx filter)
     return e;
 }
 
-static int fill_filter(scmp_filter_ctx filter, int write_fd)
+static int allow_write(scmp_filter_ctx filter, int fd)
+{
+    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(write), 1,
+                            SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)fd));
+}
+
+static int fill_filter(scmp_filter_ctx filter, const ingest_sandbox *sandbox)
 {
     int e = allow_plain(filter);
 
     if (!e)
-        e = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(write), 1,
-                             SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)write_fd));
+        e = allow_write(filter, sandbox->write_fd);
+    if (!e && sandbox->file_fd)
+        e = allow_write(filter, sandbox->file_fd);
     if (!e)
         e = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2,
                              SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
@@ -77,13 +84,13 @@ static int fill_filter(scmp_filter_ctx filter, int write_fd)
     return e;
 }
 
-static cistern_status load_filter(int write_fd, cistern_error *err)
+static cistern_status load_filter(const ingest_sandbox *sandbox, cistern_error *err)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 
     if (!filter)
         return base_fail_memory(err, 0);
-    int e = fill_filter(filter, write_fd);
+    int e = fill_filter(filter, sandbox);
     if (!e)
         e = seccomp_load(filter);
     if (e)
@@ -104,7 +111,7 @@ cistern_status ingest_sandbox_enter(const ingest_sandbox *sandbox, cistern_error
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
         return base_fail_errno(err, errno, "cannot give up privileges");
 #if !defined(CISTERN_SANITIZED)
-    st = load_filter(sandbox->write_fd, err);
+    st = load_filter(sandbox, err);
 #endif
     return st;
 }

@@ -214,26 +214,35 @@ static cistern_status make_room(int fd, uint64_t size, cistern_error *err)
     return status;
 }
 
-static cistern_status create_temporary(store_derived *d, cistern_error *err)
+/* @param dir  NULL: `derived` itself, for a file whose source is not known yet. */
+static cistern_status create_temporary(store_derived *d, const char *dir, cistern_error *err)
 {
-    char dir[STORE_NAME_MAX], hex[BASE_SHA256_HEX], random[33];
-    base_digest_hex(&d->key.source, hex);
-    snprintf(dir, sizeof dir, "derived/%s", hex);
+    char random[33];
     cistern_status status = store_entry_cache_dir(d->s, "derived", err);
-    if (status == CISTERN_OK)
+    if (status == CISTERN_OK && dir)
         status = base_mkdirs(d->s->root, dir, &d->s->modes, err);
     if (status == CISTERN_OK)
         status = base_random_hex(16, random, err);
     if (status != CISTERN_OK)
         return status;
-    snprintf(d->temporary, sizeof d->temporary, "%.100s/.tmp-%s", dir, random);
+    snprintf(d->temporary, sizeof d->temporary, "%.100s/.tmp-%s", dir ? dir : "derived", random);
     return base_create_beneath(d->s->root, d->temporary, d->s->modes.work, &d->fd, err);
+}
+
+static void keep_key(store_derived *d, const store_derived_key *key)
+{
+    d->key = *key;
+    snprintf(d->kind, sizeof d->kind, "%s", key->kind);
+    snprintf(d->layout, sizeof d->layout, "%s", key->layout);
+    d->key.kind = d->kind;
+    d->key.layout = d->layout;
 }
 
 cistern_status store_derived_begin(store *s, const store_derived_key *key, size_t size, store_derived **out,
                                    uint8_t **out_data, cistern_error *err)
 {
     store_derived *d = NULL;
+    char dir[STORE_NAME_MAX], hex[BASE_SHA256_HEX];
     size_t whole;
     cistern_status status = check_key(key, err);
     if (status == CISTERN_OK)
@@ -247,12 +256,10 @@ cistern_status store_derived_begin(store *s, const store_derived_key *key, size_
     d->s = s;
     d->fd = -1;
     d->size = size;
-    d->key = *key;
-    snprintf(d->kind, sizeof d->kind, "%s", key->kind);
-    snprintf(d->layout, sizeof d->layout, "%s", key->layout);
-    d->key.kind = d->kind;
-    d->key.layout = d->layout;
-    status = create_temporary(d, err);
+    keep_key(d, key);
+    base_digest_hex(&key->source, hex);
+    snprintf(dir, sizeof dir, "derived/%s", hex);
+    status = create_temporary(d, dir, err);
     if (status == CISTERN_OK)
         status = make_room(d->fd, whole, err);
     if (status == CISTERN_OK) {
@@ -306,6 +313,73 @@ cistern_status store_derived_publish(store_derived *d, cistern_error *err)
         encode_header(&d->key, d->size, &payload, d->base);
         if (fchmod(d->fd, d->s->modes.file) != 0 || fsync(d->fd) != 0)
             status = base_fail_errno(err, errno, "cannot sync a derived file");
+    }
+    if (status == CISTERN_OK) {
+        store_object_fault(d->s, "derived_written");
+        status = link_derived(d, err);
+    }
+    store_derived_abandon(d);
+    return status;
+}
+
+cistern_status store_derived_begin_stream(store *s, store_derived **out, int *out_fd, cistern_error *err)
+{
+    static const uint8_t zeros[STORE_DERIVED_HEADER];
+    store_derived *d = NULL;
+    cistern_status status = store_check_write(s, err);
+    if (status == CISTERN_OK)
+        status = base_calloc(1, sizeof *d, &d, err);
+    if (status != CISTERN_OK)
+        return status;
+    d->s = s;
+    d->fd = -1;
+    status = create_temporary(d, NULL, err);
+    if (status == CISTERN_OK)
+        status = base_pwrite_full(d->fd, zeros, sizeof zeros, 0, err);
+    if (status == CISTERN_OK && lseek(d->fd, STORE_DERIVED_HEADER, SEEK_SET) < 0)
+        status = base_fail_errno(err, errno, "cannot write a derived file");
+    if (status != CISTERN_OK) {
+        store_derived_abandon(d);
+        return status;
+    }
+    *out = d;
+    *out_fd = d->fd;
+    return CISTERN_OK;
+}
+
+/* The header, now that everything in it is known. */
+static cistern_status finish_stream(store_derived *d, cistern_error *err)
+{
+    uint8_t header[STORE_DERIVED_HEADER];
+    base_digest payload;
+    struct stat info;
+    cistern_status status;
+    if (fstat(d->fd, &info) != 0 || info.st_size < STORE_DERIVED_HEADER)
+        return base_fail(err, CISTERN_UNEXPECTED, "a derived file lost its bytes while it was made");
+    d->size = (size_t)info.st_size - STORE_DERIVED_HEADER;
+    status = store_hash_range(d->fd, STORE_DERIVED_HEADER, d->size, NULL, NULL, &payload, err);
+    if (status != CISTERN_OK)
+        return status;
+    encode_header(&d->key, d->size, &payload, header);
+    status = base_pwrite_full(d->fd, header, sizeof header, 0, err);
+    if (status == CISTERN_OK && (fchmod(d->fd, d->s->modes.file) != 0 || fsync(d->fd) != 0))
+        status = base_fail_errno(err, errno, "cannot sync a derived file");
+    return status;
+}
+
+cistern_status store_derived_publish_stream(store_derived *d, const store_derived_key *key,
+                                            cistern_error *err)
+{
+    char dir[STORE_NAME_MAX], hex[BASE_SHA256_HEX];
+    cistern_status status = check_key(key, err);
+    if (status == CISTERN_OK) {
+        keep_key(d, key);
+        status = finish_stream(d, err);
+    }
+    if (status == CISTERN_OK) {
+        base_digest_hex(&key->source, hex);
+        snprintf(dir, sizeof dir, "derived/%s", hex);
+        status = base_mkdirs(d->s->root, dir, &d->s->modes, err);
     }
     if (status == CISTERN_OK) {
         store_object_fault(d->s, "derived_written");

@@ -66,6 +66,17 @@ cistern_status store_derived_publish(store_derived *d, cistern_error *err) CISTE
 /** Throw it away. NULL allowed. */
 void store_derived_abandon(store_derived *d);
 
+/**
+ * Begin one whose size and key are not known yet.
+ * @param out_fd  borrowed until publish or abandon: write the payload from its offset on (by any process that shares it).
+ * @retval DENIED, NO_SPACE, UNEXPECTED, NO_MEMORY
+ */
+cistern_status store_derived_begin_stream(store *s, store_derived **out, int *out_fd,
+                                          cistern_error *err) CISTERN_MUST_CHECK;
+/** What was written is the payload of this key: as store_derived_publish. Frees d in any case. */
+cistern_status store_derived_publish_stream(store_derived *d, const store_derived_key *key,
+                                            cistern_error *err) CISTERN_MUST_CHECK;
+
 /** Remove every derived file of a source; absent ones are success. */
 cistern_status store_derived_remove(store *s, const base_digest *source,
                                     cistern_error *err) CISTERN_MUST_CHECK;

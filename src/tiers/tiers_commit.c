@@ -68,8 +68,8 @@ static cistern_status publish_version(tiers_fetched *f, store *s, const catalog_
     return CISTERN_OK;
 }
 
-cistern_status tiers_commit(tiers_fetched *f, const model_index *index, const base_run *run,
-                            cistern_error *err)
+cistern_status tiers_commit(tiers_fetched *f, const model_index *index, store_derived *decoded,
+                            const base_run *run, cistern_error *err)
 {
     char digest[BASE_SHA256_HEX];
     catalog_file *files = NULL;
@@ -83,12 +83,17 @@ cistern_status tiers_commit(tiers_fetched *f, const model_index *index, const ba
         if (f->files[i].claim)
             st = store_fetch_publish(f->files[i].claim, run, err);
     }
+    if (st == CISTERN_OK && decoded) {
+        st = tiers_index_put_decoded(digest, decoded, err);
+        decoded = NULL;
+    }
     if (st == CISTERN_OK && index != f->index)
         st = tiers_index_put(f->chain, digest, index, err);
     if (st == CISTERN_OK)
         st = publish_version(f, s, files, err);
     if (st == CISTERN_OK)
         st = write_hint(f, s, err);
+    store_derived_abandon(decoded);
     free(files);
     return st;
 }

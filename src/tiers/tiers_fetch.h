@@ -3,7 +3,7 @@
  *     tiers_fetch(…, &fetch)        here already?  -> tiers_fetch_version(fetch): done
  *       else verified files, unpublished, claims held
  *     (the caller reads index and facts from tiers_fetch_fd of each file)
- *     tiers_commit(fetch, …)        blob, index, version, alias, in that order
+ *     tiers_commit(fetch, …)        blob, decoded tensors, index, version, alias, in that order
  *     tiers_fetch_end(fetch, …)     always: tells those who wait, releases claims, frees
  *
  * Invariants
@@ -18,6 +18,7 @@
 #include "base_thread.h"
 #include "catalog_origin.h"
 #include "catalog_publish.h"
+#include "store_derived.h"
 #include "tiers_chain.h"
 #include "tiers_config.h"
 
@@ -79,9 +80,13 @@ model_facts *tiers_fetch_facts(tiers_fetched *f);
 /** The stored index of these files if the bytes were here already, else NULL (then read it from the files). */
 const model_index *tiers_fetch_index(const tiers_fetched *f);
 
-/** Publish. @param index  of the files. Afterwards tiers_fetch_version is the version. */
-cistern_status tiers_commit(tiers_fetched *f, const model_index *index, const base_run *run,
-                            cistern_error *err) CISTERN_MUST_CHECK;
+/**
+ * Publish. Afterwards tiers_fetch_version is the version.
+ * @param index    of the files.
+ * @param decoded  what it refers to besides them (taken), or NULL.
+ */
+cistern_status tiers_commit(tiers_fetched *f, const model_index *index, store_derived *decoded,
+                            const base_run *run, cistern_error *err) CISTERN_MUST_CHECK;
 
 /** End it: `status` and its text go to those who wait. NULL allowed. */
 void tiers_fetch_end(tiers_fetched *f, cistern_status status, const cistern_error *why);

@@ -142,7 +142,7 @@ static cistern_status take_bytes(tiers_fetched *f, store *s, const catalog_versi
     }
     if (st == CISTERN_OK)
         st = model_facts_merge(&f->facts, facts, err);
-    if (st == CISTERN_OK && tiers_index_get(f->chain, v, &f->index, NULL) != CISTERN_OK)
+    if (st == CISTERN_OK && tiers_index_get(f->chain, v, &f->index, NULL, NULL) != CISTERN_OK)
         f->index = NULL; /* the caller reads the files again */
     f->outcome = TIERS_RECORDED;
     return st;

@@ -153,7 +153,7 @@ static void answers_and_crashes(void)
 static void cut_while_read(void)
 {
     struct stat st;
-    int fd = open("/proc/self/fd/4", O_RDWR);
+    int fd = open("/proc/self/fd/5", O_RDWR);
 
     if (fstat(INGEST_FILES_FD, &st) != 0 || fd < 0)
         _exit(7);
@@ -223,7 +223,7 @@ static void surroundings(void)
 
 static void enter(unsigned seconds)
 {
-    ingest_sandbox sandbox = {INGEST_DATA_MAX, seconds, INGEST_ANSWER_FD};
+    ingest_sandbox sandbox = {INGEST_DATA_MAX, seconds, INGEST_ANSWER_FD, 0, 0};
     cistern_error err = CISTERN_ERROR_INIT;
 
     if (ingest_sandbox_enter(&sandbox, &err) != CISTERN_OK) {

@@ -12,7 +12,7 @@
 
 #define DATA CISTERN_TEST_DATA "/formats/data/"
 
-static const ingest_options fake = {sizeof fake, CISTERN_BINARY_DIR "/bin/fake_import"};
+static const ingest_options fake = {sizeof fake, CISTERN_BINARY_DIR "/bin/fake_import", -1};
 
 static int open_data(const char *name)
 {

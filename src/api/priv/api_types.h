@@ -63,9 +63,10 @@ struct cistern_model {
     cistern *context;
     cistern_version *version;
     model_index *index;
-    base_map *files;    /* version->v.file_count of them */
+    base_map *files;    /* those of the version, then that of decoded tensors if the index has it */
     api_guard **guards; /* of each */
     size_t file_count;
+    base_map decoded; /* the whole mapping that files[file_count - 1] is then a part of; else empty */
 };
 
 struct cistern_session {
@@ -88,9 +89,12 @@ cistern_status api_pool(cistern *c, base_pool **out, cistern_error *err) CISTERN
 cistern_status api_declared_facts(const cistern_pull_options *options, model_facts *out,
                                   cistern_error *err) CISTERN_MUST_CHECK;
 
-/** Read the index of open files through the import program. */
-cistern_status api_import(const cistern *c, const ingest_file *files, size_t count, const base_run *run,
-                          model_index **out, cistern_error *err) CISTERN_MUST_CHECK;
+/**
+ * Read the index of open files through the import program.
+ * @param decoded  a file that takes what must be decoded (ingest_options).
+ */
+cistern_status api_import(const cistern *c, const ingest_file *files, size_t count, int decoded,
+                          const base_run *run, model_index **out, cistern_error *err) CISTERN_MUST_CHECK;
 
 /**
  * Complete facts with what binding finds: architecture (or "unknown", with a warning), classes, the family's preset.

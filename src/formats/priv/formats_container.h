@@ -3,6 +3,7 @@
 #define FORMATS_CONTAINER_H
 
 #include "priv/formats_output.h"
+#include "priv/formats_zip.h"
 
 /** PyTorch's zip, since 1.6. */
 cistern_status formats_pth_read(const formats_file *file, uint32_t number, formats_output *out,
@@ -12,12 +13,15 @@ cistern_status formats_legacy_read(const formats_file *file, uint32_t number, fo
                                    cistern_error *err) CISTERN_MUST_CHECK;
 cistern_status formats_safetensors_read(const formats_file *file, uint32_t number, formats_output *out,
                                         cistern_error *err) CISTERN_MUST_CHECK;
-/** Keras' HDF5 files, and .keras, a zip file around one. */
+/** Keras' HDF5 files. */
 cistern_status formats_keras_read(const formats_file *file, uint32_t number, formats_output *out,
                                   cistern_error *err) CISTERN_MUST_CHECK;
-cistern_status formats_keras_read_zip(const formats_file *file, uint32_t number, formats_output *out,
-                                      cistern_error *err) CISTERN_MUST_CHECK;
-bool formats_keras_is_zip(const formats_file *file); /* by its members' names */
+/** The weights of a .keras, a zip file; its other members are not looked at, and as of PyTorch's storages the CRC-32 of
+ * this one is not compared. */
+#define FORMATS_KERAS_MEMBER "model.weights.h5"
+cistern_status formats_keras_read_member(const formats_file *file, const formats_zip_member *m,
+                                         uint32_t number, formats_output *out,
+                                         cistern_error *err) CISTERN_MUST_CHECK;
 /** ONNX; tensors may be in other files of the version. Adds the views that its graph tells of. */
 cistern_status formats_onnx_read(const formats_file *file, uint32_t number, formats_output *out,
                                  cistern_error *err) CISTERN_MUST_CHECK;

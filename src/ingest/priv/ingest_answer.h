@@ -13,13 +13,16 @@
 #define INGEST_ANSWER_HEADER 24u /* bytes */
 #define INGEST_ANSWER_MAX    ((size_t)MODEL_INDEX_BYTES_MAX + INGEST_ANSWER_HEADER)
 
-/* Descriptors of the import program: the answer's socket, then the files in order. Its arguments are the files' paths. */
-#define INGEST_ANSWER_FD 3
-#define INGEST_FILES_FD  4
+/* Descriptors of the import program: the answer's socket, what takes decoded tensors (not open for writing: nothing
+ * does), then the files in order. Its arguments are the files' paths. */
+#define INGEST_ANSWER_FD  3
+#define INGEST_DECODED_FD 4
+#define INGEST_FILES_FD   5
 
 /* Memory and processor time of the import program; a VGG takes 1 MiB and 10 ms. */
 #define INGEST_DATA_MAX    ((size_t)128 << 20) /* bytes of anonymous memory */
 #define INGEST_CPU_SECONDS 60u
+#define INGEST_DECODED_MAX (((uint64_t)4 << 30) + (64u << 20)) /* bytes: FORMATS_DECODED_MAX and a header */
 
 cistern_status ingest_answer_put_index(const model_index *index, base_buf *out,
                                        cistern_error *err) CISTERN_MUST_CHECK;

@@ -18,8 +18,8 @@ typedef struct ingest_end {
     bool hung;     /* it answered, but did not end, and was killed */
 } ingest_end;
 
-/** Start the program on the files. @retval UNEXPECTED, NO_MEMORY */
-cistern_status ingest_child_start(const char *program, const ingest_file *files, size_t count,
+/** Start the program on the files. @param decoded  a descriptor, or -1. @retval UNEXPECTED, NO_MEMORY */
+cistern_status ingest_child_start(const char *program, const ingest_file *files, size_t count, int decoded,
                                   ingest_child *out, cistern_error *err) CISTERN_MUST_CHECK;
 /**
  * Collect its answer until the socket's end, then its end. Whatever happens, the process is gone afterwards and the

@@ -7,11 +7,13 @@
 typedef struct ingest_sandbox {
     size_t data_max;      /* bytes of anonymous memory */
     unsigned cpu_seconds; /* of processor time, then SIGXCPU */
-    int write_fd;         /* the one descriptor that may be written to */
+    int write_fd;         /* a descriptor that may be written to */
+    int file_fd;          /* another, of a file; 0: none */
+    uint64_t file_max;    /* its last byte */
 } ingest_sandbox;
 
 /**
- * Give up everything but: memory (never executable), writing to one descriptor, ending. No way back. Any other system
+ * Give up everything but: memory (never executable), writing to these descriptors, ending. No way back. Any other system
  * call kills the process (SIGSYS). In sanitizer builds memory and system calls stay free: their runtime needs both.
  * @retval UNEXPECTED  the kernel does not offer it.
  */
