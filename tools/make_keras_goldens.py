@@ -1,0 +1,306 @@
+#!/usr/bin/env python3
+"""Write the small Keras files in tests/formats/data/keras/ and the logits that Keras computes from them.
+
+    make_keras_goldens.py OUT           with TensorFlow and Keras 3 (2.21 and 3.15 wrote those that are there)
+    make_keras_goldens.py OUT legacy    the same with tf_keras (Keras 2.21): Keras 2's own writers
+
+Models are VGGs whose dimensions all differ and whose values are nowhere neutral: leaving out a bias, a batch norm or its
+epsilon, or reading an axis in another order, changes the answer or the shape. Each writes <part>.txt:
+
+    file NAME | KIND | ARCHITECTURE | EPSILON | the logits
+
+for the picture x[y][x][c] = ((c * 7919 + y * 104729 + x * 1299709) % 511) / 255.5 - 1 of 224 x 224. Files of Keras 1 are
+written with h5py in its layout (Keras 1 runs on no Python of today): Theano's kernels turned by 180 degrees, axes in its
+order, channels first. Their logits come from the same weights in Keras 3.
+"""
+import os
+import sys
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
+LEGACY = sys.argv[2:] == ["legacy"]
+if LEGACY:
+    os.environ["TF_USE_LEGACY_KERAS"] = "1"
+
+import h5py  # noqa: E402
+import numpy as np  # noqa: E402
+if LEGACY:
+    import tf_keras as keras  # noqa: E402
+else:
+    import keras  # noqa: E402
+
+L = keras.layers
+STAGES = {"vgg11": (1, 1, 2, 2, 2), "vgg13": (2, 2, 2, 2, 2), "vgg16": (2, 2, 3, 3, 3)}
+CLASSES = 5
+HIDDEN = (7, 6)
+
+
+def picture():
+    y, x, c = np.meshgrid(np.arange(224), np.arange(224), np.arange(3), indexing="ij")
+    return (((c * 7919 + y * 104729 + x * 1299709) % 511) / 255.5 - 1).astype(np.float32)[None]
+
+
+def vgg(arch, norm=False, conv_bias=True, names=True, scale=True):
+    """Channels 2 or 4, then one more for each convolution; `names` as in keras.applications."""
+    count = sum(STAGES[arch])
+    channels = iter(range(2 if arch != "vgg11" else 4, 2 + count + 4))
+    layers = [L.InputLayer(input_shape=(224, 224, 3)) if LEGACY else keras.Input((224, 224, 3))]
+    for block, convs in enumerate(STAGES[arch], 1):
+        for i in range(1, convs + 1):
+            name = dict(name=f"block{block}_conv{i}") if names else {}
+            layers.append(L.Conv2D(next(channels), 3, padding="same", use_bias=conv_bias,
+                                   activation=None if norm else "relu", **name))
+            if norm:
+                layers.append(L.BatchNormalization(scale=scale))
+                layers.append(L.ReLU())
+        layers.append(L.MaxPooling2D(2, **(dict(name=f"block{block}_pool") if names else {})))
+    layers.append(L.Flatten())
+    for i, n in enumerate(HIDDEN, 1):
+        layers.append(L.Dense(n, activation="relu", **(dict(name=f"fc{i}") if names else {})))
+        layers.append(L.Dropout(0.5))
+    layers.append(L.Dense(CLASSES, activation="softmax", **(dict(name="predictions") if names else {})))
+    model = keras.Sequential(layers)
+    randomise(model)
+    return model
+
+
+def randomise(model, seed=7):
+    random = np.random.default_rng(seed)
+    for layer in leaves(model):
+        values = []
+        for w in layer.weights:
+            name = (w.path if hasattr(w, "path") else w.name).split("/")[-1].split(":")[0]
+            shape = tuple(w.shape)
+            if name == "kernel":
+                values.append(random.normal(0, (2 / np.prod(shape[:-1])) ** 0.5, shape))
+            elif name == "gamma":
+                values.append(random.uniform(0.5, 1.5, shape))
+            elif name == "moving_variance":
+                # near epsilon: 1e-5 in its place would be seen
+                values.append(random.uniform(0.002, 0.02, shape))
+            else:
+                values.append(random.normal(0, 0.1, shape))
+        if values:
+            layer.set_weights([v.astype(np.float32) for v in values])
+
+
+def leaves(model):
+    for layer in model.layers:
+        if hasattr(layer, "layers"):
+            yield from leaves(layer)
+        else:
+            yield layer
+
+
+def logits(model):
+    head = list(leaves(model))[-1]
+    keep = head.activation
+    head.activation = keras.activations.linear
+    model.make_predict_function(force=True) if hasattr(model, "make_predict_function") else None
+    out = model.predict(picture(), verbose=0)[0]
+    head.activation = keep
+    model.make_predict_function(force=True) if hasattr(model, "make_predict_function") else None
+    return out
+
+
+class Golden:
+    def __init__(self, out, part, versions):
+        self.out, self.part, self.lines = out, part, [f"# {versions}"]
+
+    def path(self, name):
+        return os.path.join(self.out, name)
+
+    def told(self, name, kind, arch, epsilon, values):
+        numbers = " ".join(f"{float(v)!r}" for v in values)
+        self.lines.append(f"file {name} | {kind} | {arch} | {epsilon!r} | {numbers}")
+
+    def close(self):
+        with open(self.path(self.part + ".txt"), "w") as file:
+            file.write("\n".join(self.lines) + "\n")
+
+
+# ---- files of other hands, written with h5py ----
+
+def write_named(path, model, rename, strings, backend="tensorflow", change=lambda name, w: w, split=False, **how):
+    """layer_names, weight_names and datasets; `rename` gives a weight's name."""
+    with h5py.File(path, "w") as file:
+        layers = list(leaves(model))
+        file.attrs["layer_names"] = strings([layer.name for layer in layers])
+        if backend:
+            file.attrs["backend"] = backend.encode()
+            file.attrs["keras_version"] = b"2.2.4"
+        for layer in layers:
+            group = file.create_group(layer.name)
+            names = []
+            for w in layer.weights:
+                base = (w.path if hasattr(w, "path") else w.name).split("/")[-1].split(":")[0]
+                names.append(rename(layer.name, base))
+                value = change(base, np.array(w))
+                group.create_dataset(names[-1], data=value, **(how if value.ndim > 1 else {}))
+            if split:
+                for i, name in enumerate(names):
+                    group.attrs[f"weight_names{i}"] = strings([name])
+            else:
+                group.attrs["weight_names"] = strings(names)
+
+
+def fixed(names):
+    return np.array([n.encode() for n in names]) if names else np.zeros(0, "S1")
+
+
+def variable(names):
+    return np.array(names, dtype=h5py.string_dtype()) if names else np.zeros(0)
+
+
+KERAS1 = {"kernel": "W", "bias": "b", "gamma": "gamma", "beta": "beta", "moving_mean": "running_mean",
+          "moving_variance": "running_std"}
+
+
+def keras1(layer, base):
+    return f"{layer}_{KERAS1[base]}"
+
+
+def keras2(layer, base):
+    return f"{layer}/{base}:0"
+
+
+def theano(flip, oihw=True):
+    def change(base, w):
+        if base != "kernel":
+            return w
+        if w.ndim == 4:
+            w = w[::-1, ::-1] if flip else w
+            return np.ascontiguousarray(w.transpose(3, 2, 0, 1) if oihw else w)
+        if oihw and w.shape[0] % 49 == 0:  # the first linear layer: channels first
+            c = w.shape[0] // 49
+            return np.ascontiguousarray(w.reshape(7, 7, c, -1).transpose(2, 0, 1, 3).reshape(49 * c, -1))
+        return w
+    return change
+
+
+def by_hand(golden):
+    model = vgg("vgg11")
+    want, kind = logits(model), "Keras HDF5 weights"
+
+    def named(name, *args, **kw):
+        write_named(golden.path(name), model, *args, **kw)
+        golden.told(name, kind, "vgg11", 1e-3, want)
+
+    named("keras1_tf.h5", keras1, fixed, backend=None)
+    named("keras1_theano.h5", keras1, fixed, backend=None, change=theano(True))
+    named("keras1_theano_tf_kernels.h5", keras1, fixed, change=theano(False))
+    named("keras2_theano.h5", keras2, fixed, backend="theano", change=theano(True, oihw=False))
+    named("keras2_variable.h5", keras2, variable)
+    named("keras2_split.h5", keras2, fixed, split=True)
+    named("keras2_gzip.h5", keras2, fixed, compression="gzip")
+    named("keras2_shuffle.h5", keras2, fixed, shuffle=True)
+    named("keras2_big_endian.h5", keras2, fixed, change=lambda name, w: w.astype(">f4"))
+    named("keras2_f64.h5", keras2, fixed, change=lambda name, w: w.astype("<f8"))
+    with h5py.File(golden.path("keras2_odd_chunks.h5"), "w") as file:
+        layers = list(leaves(model))
+        file.attrs["layer_names"] = fixed([layer.name for layer in layers])
+        file.attrs["backend"] = b"theano"
+        for layer in layers:
+            group = file.create_group(layer.name)
+            names = [keras2(layer.name, w.path.split("/")[-1]) for w in layer.weights]
+            group.attrs["weight_names"] = fixed(names)
+            for name, w in zip(names, layer.weights):
+                w = theano(True, oihw=False)(w.path.split("/")[-1], np.array(w))
+                chunks = {1: (3,), 2: (100, 4), 4: (2, 2, 5, 4)}[w.ndim]
+                chunks = tuple(min(a, b) for a, b in zip(chunks, w.shape))
+                group.create_dataset(name, data=w, chunks=chunks, compression="gzip", shuffle=True)
+    golden.told("keras2_odd_chunks.h5", kind, "vgg11", 1e-3, want)
+    with h5py.File(golden.path("keras2_latest.h5"), "w", libver="latest") as file:
+        # few layers in a group: links stay compact
+        write = [layer for layer in leaves(model) if layer.weights]
+        file.attrs["layer_names"] = fixed(["a", "b"])
+        for part, layers in (("a", write[:8]), ("b", write[8:])):
+            group = file.create_group(part)
+            names = []
+            for i, layer in enumerate(layers):
+                for w in layer.weights:
+                    names.append(f"{i % 4}/{i // 4}/{w.path.split('/')[-1]}")
+                    group[names[-1]] = np.array(w)
+            group.attrs["weight_names"] = fixed(names)
+        file.attrs["backend"] = b"tensorflow"
+    golden.told("keras2_latest.h5", kind, "vgg11", 1e-3, want)
+
+
+# ---- what Keras writes itself ----
+
+def keras3(golden):
+    model = vgg("vgg11")
+    want = logits(model)
+    model.save(golden.path("keras3.keras"))
+    golden.told("keras3.keras", "Keras .keras", "vgg11", 1e-3, want)
+    model.save_weights(golden.path("keras3.weights.h5"))
+    golden.told("keras3.weights.h5", "Keras .weights.h5", "vgg11", 1e-3, want)
+    model.compile(optimizer="adam", loss="categorical_crossentropy")
+    model.save(golden.path("keras3_model.h5"))
+    golden.told("keras3_model.h5", "Keras HDF5 model", "vgg11", 1e-3, want)
+
+    model = vgg("vgg16", names=False)
+    model.save_weights(golden.path("keras3_vgg16.weights.h5"))
+    golden.told("keras3_vgg16.weights.h5", "Keras .weights.h5", "vgg16", 1e-3, logits(model))
+
+    model = vgg("vgg11", norm=True)
+    want = logits(model)
+    model.save(golden.path("keras3_bn.keras"))
+    golden.told("keras3_bn.keras", "Keras .keras", "vgg11_bn", 1e-3, want)
+    model.save(golden.path("keras3_bn_model.h5"))
+    golden.told("keras3_bn_model.h5", "Keras HDF5 model", "vgg11_bn", 1e-3, want)
+    model = vgg("vgg11", norm=True, conv_bias=False, scale=False)
+    model.save(golden.path("keras3_bn_bare.h5"))
+    golden.told("keras3_bn_bare.h5", "Keras HDF5 model", "vgg11_bn", 1e-3, logits(model))
+
+    base = vgg("vgg11", norm=True)
+    features = keras.Model(base.inputs, base.get_layer("block5_pool").output, name="backbone")
+    model = keras.Sequential([keras.Input((224, 224, 3)), features, L.Flatten(), L.Dense(7, activation="relu"),
+                              L.Dense(6, activation="relu"), L.Dense(CLASSES, activation="softmax")])
+    randomise(model, 11)
+    want = logits(model)
+    model.save(golden.path("keras3_nested.keras"))
+    golden.told("keras3_nested.keras", "Keras .keras", "vgg11_bn", 1e-3, want)
+    model.save(golden.path("keras3_nested_model.h5"))
+    golden.told("keras3_nested_model.h5", "Keras HDF5 model", "vgg11_bn", 1e-3, want)
+
+    for dtype in ("bfloat16", "float16"):
+        keras.config.set_dtype_policy(dtype)
+        model = vgg("vgg11")
+        model.save(golden.path(f"keras3_{dtype}.keras"))
+        values = model.get_weights()
+        keras.config.set_dtype_policy("float32")
+        wide = vgg("vgg11")
+        wide.set_weights([np.array(v, dtype=np.float32) for v in values])
+        golden.told(f"keras3_{dtype}.keras", "Keras .keras", "vgg11", 1e-3, logits(wide))
+
+
+def keras2_own(golden):
+    model = vgg("vgg11", norm=True)
+    want = logits(model)
+    model.save_weights(golden.path("tf_keras.h5"))
+    golden.told("tf_keras.h5", "Keras HDF5 weights", "vgg11_bn", 1e-3, want)
+    model.save(golden.path("tf_keras_model.h5"))
+    golden.told("tf_keras_model.h5", "Keras HDF5 model", "vgg11_bn", 1e-3, want)
+    model.save(golden.path("tf_keras.keras"))
+    golden.told("tf_keras.keras", "Keras .keras", "vgg11_bn", 1e-3, want)
+    model.save_weights(golden.path("tf_keras.weights.h5"))
+    golden.told("tf_keras.weights.h5", "Keras .weights.h5", "vgg11_bn", 1e-3, want)
+
+
+def main():
+    import tensorflow
+    out = sys.argv[1]
+    os.makedirs(out, exist_ok=True)
+    versions = f"keras {keras.__version__}, tensorflow {tensorflow.__version__}, h5py {h5py.__version__}"
+    golden = Golden(out, "keras2" if LEGACY else "keras3", versions)
+    if LEGACY:
+        keras2_own(golden)
+    else:
+        keras3(golden)
+        by_hand(golden)
+    golden.close()
+
+
+if __name__ == "__main__":
+    main()
