@@ -27,6 +27,20 @@ CISTERN_API cistern_status cistern_session_new(cistern_model *model, const ciste
                                                cistern_session **out, cistern_error *err) CISTERN_MUST_CHECK;
 CISTERN_API void cistern_session_free(cistern_session *s);
 
+typedef struct cistern_prepare_result {
+    size_t size;
+    int made;       /* 0: they were there already */
+    uint64_t bytes; /* of the packed weights */
+} cistern_prepare_result;
+/**
+ * Make the packed weights of a stored version ahead (image builds, init containers), for this context's instruction set.
+ * Otherwise the first run makes them in memory and keeps them afterwards, where the store may be written.
+ * @param result  NULL allowed. @retval CISTERN_UNREADABLE it cannot be run; CISTERN_DENIED, CISTERN_NO_SPACE; as cistern_model_open
+ */
+CISTERN_API cistern_status cistern_prepare(cistern *c, const char *reference, const cistern_call *call,
+                                           cistern_prepare_result *result,
+                                           cistern_error *err) CISTERN_MUST_CHECK;
+
 CISTERN_API uint32_t cistern_session_classes(const cistern_session *s);
 CISTERN_API uint32_t cistern_session_height(const cistern_session *s);
 CISTERN_API uint32_t cistern_session_width(const cistern_session *s);

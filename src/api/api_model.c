@@ -29,6 +29,7 @@ static cistern_status model_new(cistern *c, size_t files, cistern_model **out, c
         return st;
     }
     atomic_init(&m->owners, 1);
+    api_packed_init(&m->packed);
     m->context = c;
     m->file_count = files;
     *out = m;
@@ -45,6 +46,7 @@ void cistern_model_free(cistern_model *m)
 {
     if (!m || atomic_fetch_sub(&m->owners, 1) != 1)
         return;
+    api_packed_clear(m);
     for (size_t i = 0; i < m->file_count; i++) {
         api_guard_remove(m->guards[i]);
         if (!m->decoded.data || i + 1 < m->file_count)

@@ -8,27 +8,27 @@
 #include "model_vgg.h"
 #include "nn_softmax.h"
 
-static cistern_status bind_net(cistern_session *s, cistern_error *err)
+static cistern_status bind_net(const cistern_model *model, nn_net **out, cistern_error *err)
 {
-    const model_facts *facts = &s->model->version->facts;
+    const model_facts *facts = &model->version->facts;
     const char *wanted = facts->architecture_source <= MODEL_FACT_CONFIG ? facts->architecture : NULL;
     model_vgg_match match;
-    cistern_status st = model_vgg_match_index(s->model->index, wanted, &match, err);
+    cistern_status st = model_vgg_match_index(model->index, wanted, &match, err);
     if (st == CISTERN_OK && (!match.has_head || facts->head == MODEL_HEAD_NONE))
         return base_fail(err, CISTERN_UNREADABLE,
                          "%s has no classifier (head: none), only features; see: cistern features",
-                         cistern_version_reference(s->model->version));
+                         cistern_version_reference(model->version));
     if (st == CISTERN_OK)
-        st = nn_net_new(&match, s->model->files, s->model->file_count, &s->net, err);
+        st = nn_net_new(&match, model->files, model->file_count, out, err);
     return st == CISTERN_OK
                ? st
-               : base_frame(err, st, "%s cannot be run", cistern_version_reference(s->model->version));
+               : base_frame(err, st, "%s cannot be run", cistern_version_reference(model->version));
 }
 
 static cistern_status session_open(cistern_session *s, const cistern_session_options *o, cistern_error *err)
 {
     nn_session_options options = NN_SESSION_OPTIONS_INIT;
-    cistern_status st = bind_net(s, err);
+    cistern_status st = bind_net(s->model, &s->net, err);
     if (st != CISTERN_OK)
         return st;
     s->preprocess = s->model->version->facts.preprocess;
@@ -41,6 +41,8 @@ static cistern_status session_open(cistern_session *s, const cistern_session_opt
     options.width = s->preprocess.width;
     options.isa = s->model->context->isa;
     st = api_pool(s->model->context, &options.pool, err);
+    if (st == CISTERN_OK)
+        st = api_packed_get(s->model, s->net, &options.packed, &options.packed_size, NULL, err);
     if (st == CISTERN_OK)
         st = nn_session_new(s->net, &options, NULL, &s->session, err);
     return st == CISTERN_OK ? cistern_model_check(s->model, err) : st;
@@ -73,6 +75,32 @@ void cistern_session_free(cistern_session *s)
     free(s);
 }
 
+cistern_status cistern_prepare(cistern *c, const char *reference, const cistern_call *call,
+                               cistern_prepare_result *result, cistern_error *err)
+{
+    cistern_model *m = NULL;
+    nn_net *net = NULL;
+    const void *packed;
+    size_t size = 0;
+    bool made = false;
+    cistern_status st = cistern_model_open(c, reference, call, &m, err);
+    if (st == CISTERN_OK)
+        st = bind_net(m, &net, err);
+    if (st == CISTERN_OK)
+        st = api_packed_get(m, net, &packed, &size, &made, err);
+    if (st == CISTERN_OK)
+        st = api_packed_keep_now(m, err);
+    if (st == CISTERN_OK)
+        st = cistern_model_check(m, err);
+    if (st == CISTERN_OK && result) {
+        result->made = made;
+        result->bytes = size;
+    }
+    nn_net_free(net);
+    cistern_model_free(m);
+    return st;
+}
+
 uint32_t cistern_session_classes(const cistern_session *s)
 {
     return (uint32_t)nn_net_classes(s->net);
@@ -99,7 +127,11 @@ cistern_status cistern_session_run(cistern_session *s, const float *x, uint32_t 
         return st;
     nn_session_use_pool(s->session, pool);
     st = nn_session_run(s->session, x, n, out, cancel ? &cancel->token : NULL, err);
-    return st == CISTERN_OK ? cistern_model_check(s->model, err) : st;
+    if (st == CISTERN_OK)
+        st = cistern_model_check(s->model, err);
+    if (st == CISTERN_OK)
+        api_packed_keep(s->model);
+    return st;
 }
 
 cistern_status cistern_session_preprocess(const cistern_session *s, const cistern_image *picture, float *out,

@@ -19,7 +19,7 @@ typedef struct cli_verb {
 
 extern const cli_verb cmd_import, cmd_export, cmd_link;
 extern const cli_verb cmd_add, cmd_classify, cmd_config, cmd_help, cmd_history, cmd_init, cmd_ls, cmd_path,
-    cmd_pull, cmd_rm, cmd_rollback, cmd_show, cmd_tag, cmd_verify, cmd_version;
+    cmd_prepare, cmd_pull, cmd_rm, cmd_rollback, cmd_show, cmd_tag, cmd_verify, cmd_version;
 
 /** All verbs in the order of the help; ended by NULL. */
 extern const cli_verb *const cli_verbs[];

@@ -10,7 +10,7 @@ import subprocess
 import cli_support
 from cli_support import MODEL, REFERENCE, small_vgg11
 
-VERBS = ["pull", "add", "import", "export", "link", "classify", "ls", "show", "path", "history", "tag", "rollback", "verify", "rm", "init", "config",
+VERBS = ["pull", "add", "import", "export", "link", "classify", "ls", "show", "path", "history", "tag", "rollback", "verify", "rm", "prepare", "init", "config",
          "version", "help"]
 OPTIONS = ["store", "offline", "wait", "ca", "proxy", "no-proxy", "tries", "connect-timeout", "low-speed-limit",
            "low-speed-time", "parallel", "threads", "isa", "import-program", "state", "s3-endpoint", "s3-region", "s3-profile",
@@ -199,6 +199,19 @@ class Store(cli_support.Case):
         self.assertIn("BAD digits:1", result.stdout)
         self.assertEqual(len(result.stderr.splitlines()), 1)
         self.assertEqual(self.run_raw("verify", "digits:1", "digits:2").returncode, 65)
+
+
+class Prepare(cli_support.Case):
+    def test_packed_weights_are_made_once_and_named_in_json(self):
+        self.ok("add", MODEL, "--as", "digits")
+        first = json.loads(self.ok("prepare", "digits", "--json"))["prepared"][0]
+        self.assertTrue(first["made"])
+        self.assertGreater(first["bytes"], 100000)
+        self.assertFalse(json.loads(self.ok("prepare", "digits:1", "--json"))["prepared"][0]["made"])
+        self.assertEqual(len(list(pathlib.Path(self.store).glob("derived/*/packed-*"))), 1)
+
+    def test_what_is_not_there_cannot_be_prepared(self):
+        self.fails(3, "prepare", "digits")
 
 
 class Classify(cli_support.Case):

@@ -17,6 +17,7 @@
 #include "nn_session.h"
 #include "priv/api_guard.h"
 #include "tiers_chain.h"
+#include "priv/api_packed.h"
 
 /* Compute threads, and the process that they are threads of. */
 typedef struct api_crew {
@@ -67,6 +68,7 @@ struct cistern_model {
     api_guard **guards; /* of each */
     size_t file_count;
     base_map decoded; /* the whole mapping that files[file_count - 1] is then a part of; else empty */
+    api_packed packed;
 };
 
 struct cistern_session {

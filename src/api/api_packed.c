@@ -1,0 +1,158 @@
+/* Packed weights of a model. See priv/api_packed.h. */
+#include "priv/api_types.h"
+
+#include <string.h>
+#include <unistd.h>
+#include "base_pages.h"
+#include "tiers_packed.h"
+
+void api_packed_init(api_packed *p)
+{
+    memset(p, 0, sizeof *p);
+    pthread_mutex_init(&p->lock, NULL);
+}
+
+/* A thread of another process (before fork) cannot be waited for, and what it wrote is no concern of this one. */
+static void wait_for_keeper(api_packed *p)
+{
+    if (p->keeping && p->process == getpid())
+        base_thread_join(&p->keeper);
+    p->keeping = false;
+}
+
+void api_packed_clear(cistern_model *m)
+{
+    api_packed *p = &m->packed;
+    wait_for_keeper(p);
+    api_guard_remove(p->guard);
+    if (p->map.base)
+        store_derived_unmap(&p->map);
+    base_pages_free(p->memory, p->size);
+    pthread_mutex_destroy(&p->lock);
+}
+
+static bool stored(const cistern_model *m)
+{
+    return m->version->path == NULL;
+}
+
+static tiers_packed_key key_of(const cistern_model *m)
+{
+    return (tiers_packed_key){m->version->v.digest, nn_layout_text(nn_layout_for(m->context->isa)),
+                              NN_PACK_VERSION};
+}
+
+static cistern_status find(cistern_model *m, size_t size, cistern_error *err)
+{
+    api_packed *p = &m->packed;
+    tiers_packed_key key = key_of(m);
+    base_map whole;
+    cistern_status st = tiers_packed_open(m->context->chain, &key, size, &p->map, err);
+    if (st != CISTERN_OK)
+        return st;
+    whole.data = p->map.base;
+    whole.size = p->map.mapped;
+    st = api_guard_add(&whole, &p->guard, err);
+    if (st != CISTERN_OK) {
+        store_derived_unmap(&p->map);
+        memset(&p->map, 0, sizeof p->map);
+        return st;
+    }
+    p->bytes = p->map.data;
+    p->size = size;
+    p->kept = true;
+    return CISTERN_OK;
+}
+
+static cistern_status make(cistern_model *m, const nn_net *net, size_t size, cistern_error *err)
+{
+    api_packed *p = &m->packed;
+    base_pool *pool = NULL;
+    void *memory = NULL;
+    cistern_status st = api_pool(m->context, &pool, err);
+    if (st == CISTERN_OK)
+        st = base_pages_new(size, &memory, err);
+    if (st == CISTERN_OK)
+        st = nn_pack(net, nn_layout_for(m->context->isa), pool, memory, size, NULL, err);
+    if (st != CISTERN_OK) {
+        base_pages_free(memory, size);
+        return st;
+    }
+    p->memory = memory;
+    p->bytes = memory;
+    p->size = size;
+    p->kept = !stored(m);
+    return CISTERN_OK;
+}
+
+static cistern_status get_locked(cistern_model *m, const nn_net *net, bool *made, cistern_error *err)
+{
+    size_t size = 0;
+    cistern_status st = nn_pack_size(net, nn_layout_for(m->context->isa), &size, err);
+    *made = false;
+    if (st != CISTERN_OK || m->packed.bytes)
+        return st;
+    if (stored(m) && find(m, size, NULL) == CISTERN_OK)
+        return CISTERN_OK;
+    st = make(m, net, size, err);
+    *made = st == CISTERN_OK;
+    return st;
+}
+
+cistern_status api_packed_get(cistern_model *m, const nn_net *net, const void **out, size_t *out_size,
+                              bool *made, cistern_error *err)
+{
+    bool fresh;
+    cistern_status st;
+    pthread_mutex_lock(&m->packed.lock);
+    st = get_locked(m, net, &fresh, err);
+    if (st == CISTERN_OK) {
+        *out = m->packed.bytes;
+        *out_size = m->packed.size;
+    }
+    pthread_mutex_unlock(&m->packed.lock);
+    if (st == CISTERN_OK && made)
+        *made = fresh;
+    return st;
+}
+
+static cistern_status put(const cistern_model *m, cistern_error *err)
+{
+    tiers_packed_key key = key_of(m);
+    return tiers_packed_put(m->context->chain, &key, m->packed.bytes, m->packed.size, err);
+}
+
+static void *keep(void *user)
+{
+    const cistern_model *m = user;
+    cistern_error err = CISTERN_ERROR_INIT;
+    if (put(m, &err) != CISTERN_OK)
+        base_log_line(&m->context->log, 2,
+                      "packed weights could not be kept (%s); they are made again at the next start",
+                      err.text);
+    return NULL;
+}
+
+void api_packed_keep(cistern_model *m)
+{
+    api_packed *p = &m->packed;
+    pthread_mutex_lock(&p->lock);
+    if (p->bytes && !p->kept) {
+        p->kept = true;
+        p->process = getpid();
+        p->keeping = base_thread_start(&p->keeper, keep, m, NULL) == CISTERN_OK;
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
+cistern_status api_packed_keep_now(cistern_model *m, cistern_error *err)
+{
+    cistern_status st = CISTERN_OK;
+    pthread_mutex_lock(&m->packed.lock);
+    if (m->packed.bytes && !m->packed.kept)
+        st = put(m, err);
+    if (st == CISTERN_OK)
+        m->packed.kept = true;
+    pthread_mutex_unlock(&m->packed.lock);
+    return st;
+}
