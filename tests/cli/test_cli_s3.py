@@ -2,6 +2,7 @@
 """Pulling from S3, against a server that recomputes every signature (tests/support/s3_server.py)."""
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 import urllib.request
@@ -12,12 +13,12 @@ ID, SECRET, TOKEN = "AKIDCLITEST", "geheim/+Key", "tok/en+=="
 
 
 class S3:
-    def __init__(self):
+    def __init__(self, *arguments):
         script = cli_support.TOP / "tests/support/s3_server.py"
-        self.process = subprocess.Popen([sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([sys.executable, str(script), *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.port = int(self.process.stdout.readline().split()[1])
         self.control = int(self.process.stdout.readline().split()[1])
-        self.url = "http://127.0.0.1:%d" % self.port
+        self.url = "%s://127.0.0.1:%d" % ("https" if "--tls" in arguments else "http", self.port)
 
     def call(self, path, body=None):
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -141,6 +142,24 @@ class Pull(Case):
         self.assertEqual(self.s3.stats()["requests"], 0)
         self.ok("pull", self.address, "--as", "digits")
         self.ok("pull", self.address, "--as", "digits", "--offline")
+
+
+class Tls(Case):
+    def test_endpoint_with_its_own_authority(self):
+        openssl = shutil.which("openssl")
+        if not openssl:
+            self.skipTest("no openssl program to make a certificate with")
+        subprocess.run([openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
+                        "-addext", "subjectAltName=IP:127.0.0.1,DNS:*.localhost", "-keyout", self.dir / "key.pem", "-out",
+                        self.dir / "ca.pem"], check=True, capture_output=True)
+        self.s3 = S3("--tls", str(self.dir / "ca.pem"), str(self.dir / "key.pem"))
+        self.addCleanup(self.s3.stop)
+        self.serve()
+        self.env["AWS_ENDPOINT_URL"] = self.s3.url
+        self.fails(5, "pull", Pull.address, "--as", "x", "--tries", "1", says=["certificate"])
+        self.ok("pull", Pull.address, "--as", "digits", "--ca", str(self.dir / "ca.pem"))
+        self.serve(redirect="http://127.0.0.1:1")
+        self.fails(6, "pull", Pull.address, "--as", "x", "--ca", str(self.dir / "ca.pem"), says=["from https to http"])
 
 
 class Region(Case):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A small S3 for tests, on 127.0.0.1: it recomputes every signature from the request as it came, and refuses what differs.
 
-    s3_server.py [--max-seconds S]
+    s3_server.py [--tls CERT KEY] [--max-seconds S]
 
 It prints two lines, `port N` and `control M`, and then serves until its standard input closes, its parent dies, or S seconds
 (default 900) have passed. GET and HEAD of objects, one range, If-Match, If-None-Match; buckets in the path, or in the host name
@@ -34,6 +34,7 @@ import http.server
 import json
 import os
 import re
+import ssl
 import sys
 import threading
 import time
@@ -87,6 +88,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+    def handle(self):
+        try:
+            super().handle()
+        except OSError:  # a client that does not trust the certificate, or has had enough
+            pass
 
     # -- control -------------------------------------------------------------------------------------------------
     def do_POST(self):
@@ -329,19 +336,24 @@ class Server(http.server.ThreadingHTTPServer):
     request_queue_size = 128
 
 
-def serve(state):
+def serve(state, tls=None):
     handler = type("Bound", (Handler,), {"state": state})
     server = Server(("127.0.0.1", 0), handler)
+    if tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*tls)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server.server_address[1]
 
 
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("--tls", nargs=2, metavar=("CERT", "KEY"))
     parser.add_argument("--max-seconds", type=float, default=900)
     args = parser.parse_args()
     state = State()
-    print("port %d\ncontrol %d" % (serve(state), serve(state)), flush=True)
+    print("port %d\ncontrol %d" % (serve(state, args.tls), serve(state)), flush=True)
     threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(0)), daemon=True).start()
     end = time.monotonic() + args.max_seconds
     parent = os.getppid()
