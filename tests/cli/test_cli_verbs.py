@@ -203,7 +203,7 @@ class Store(cli_support.Case):
 
 class Prepare(cli_support.Case):
     def test_packed_weights_are_made_once_and_named_in_json(self):
-        self.ok("add", MODEL, "--as", "digits")
+        self.ok("add", MODEL / "digits-vgg11_bn.pth", "--as", "digits")
         first = json.loads(self.ok("prepare", "digits", "--json"))["prepared"][0]
         self.assertTrue(first["made"])
         self.assertGreater(first["bytes"], 100000)
