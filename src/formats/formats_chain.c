@@ -56,8 +56,9 @@ static const formats_node *producer(const formats_graph *g, formats_text name)
     return i == SIZE_MAX ? NULL : formats_graph_get(g, i);
 }
 
-/* The constant behind an input, through nodes that leave it as it is or (*transposed) exchange its two axes. */
-static const formats_node *constant(const formats_graph *g, formats_text name, bool *transposed)
+/* The constant behind an input, through nodes that leave it as it is, or (*transposed) exchange its two axes, or, of a
+ * vector, reshape it: its elements stay in their order. */
+static const formats_node *constant(const formats_graph *g, formats_text name, bool vector, bool *transposed)
 {
     const formats_node *n = producer(g, name);
 
@@ -67,21 +68,23 @@ static const formats_node *constant(const formats_graph *g, formats_text name, b
             return n;
         bool exchange = n->op == FORMATS_OP_TRANSPOSE &&
                         (n->perms == 0 || (n->perms == 2 && n->perm[0] == 1 && n->perm[1] == 0));
-        if (n->op != FORMATS_OP_PASS && !exchange)
+        if (n->op != FORMATS_OP_PASS && !exchange && !(vector && n->op == FORMATS_OP_RESHAPE))
             return NULL;
         *transposed ^= exchange;
-        n = producer(g, n->input[0]);
+        n = n->inputs ? producer(g, n->input[0]) : NULL;
     }
     return NULL;
 }
 
-/* The tensor behind input i of a node; NULL: none that is constant, whole and in the index. */
-static const model_tensor *tensor_at(const chain *c, const formats_node *n, uint32_t i, size_t *out)
+/* The tensor behind input i of a node; NULL: none that is constant, whole, in the index, and of this rank. */
+static const model_tensor *tensor_at(const chain *c, const formats_node *n, uint32_t i, uint32_t rank,
+                                     size_t *out)
 {
     bool transposed;
-    const formats_node *found = i < n->inputs ? constant(c->g, n->input[i], &transposed) : NULL;
+    const formats_node *found = i < n->inputs ? constant(c->g, n->input[i], rank == 1, &transposed) : NULL;
 
-    if (!found || transposed || found->tensor == FORMATS_NO_TENSOR)
+    if (!found || transposed || found->tensor == FORMATS_NO_TENSOR ||
+        model_index_peek(c->index, found->tensor)->rank != rank)
         return NULL;
     *out = found->tensor;
     return model_index_peek(c->index, found->tensor);
@@ -103,7 +106,9 @@ static uint32_t data_input(const chain *c, const formats_node *n)
         return n->inputs ? 0 : FORMATS_GRAPH_INPUTS;
     if (n->inputs < 2)
         return FORMATS_GRAPH_INPUTS;
-    bool first = constant(c->g, n->input[0], &transposed), second = constant(c->g, n->input[1], &transposed);
+    bool vector = n->op == FORMATS_OP_ADD;
+    bool first = constant(c->g, n->input[0], vector, &transposed) != NULL,
+         second = constant(c->g, n->input[1], vector, &transposed) != NULL;
     return first == second ? FORMATS_GRAPH_INPUTS : first ? 1 : 0;
 }
 
@@ -174,9 +179,9 @@ static bool is_pointwise(const formats_node *n, const uint64_t *side)
 static bool take_conv(chain *c, const formats_node *n)
 {
     size_t weight, bias = FORMATS_NO_TENSOR;
-    const model_tensor *w = tensor_at(c, n, 1, &weight);
+    const model_tensor *w = tensor_at(c, n, 1, 4, &weight);
 
-    if (!w || w->rank != 4)
+    if (!w)
         return refuse(c, n, "its weight is no constant of 4 dimensions");
     const uint64_t *side = n->axes == FORMATS_AXES_HWIO ? w->shape : w->shape + 2;
     bool small = side[0] == 3 && side[1] == 3;
@@ -185,8 +190,8 @@ static bool take_conv(chain *c, const formats_node *n)
         plain.padding = FORMATS_PADDING_VALID;
     if (!conv_fits(&plain, small))
         return refuse(c, n, "its stride, border, dilation or groups are not a VGG's");
-    if (has_input(n, 2) && !tensor_at(c, n, 2, &bias))
-        return refuse(c, n, "its bias is no constant");
+    if (has_input(n, 2) && !tensor_at(c, n, 2, 1, &bias))
+        return refuse(c, n, "its bias is no constant of 1 dimension");
     if (!begin_layer(c, n, FORMATS_LAYER_CONV))
         return false;
     c->last->axes = n->axes;
@@ -201,7 +206,7 @@ static bool take_matmul(chain *c, const formats_node *n)
 {
     size_t bias = FORMATS_NO_TENSOR;
     bool transposed = false;
-    const formats_node *weight = n->inputs > 1 ? constant(c->g, n->input[1], &transposed) : NULL;
+    const formats_node *weight = n->inputs > 1 ? constant(c->g, n->input[1], false, &transposed) : NULL;
 
     if (!weight || weight->tensor == FORMATS_NO_TENSOR ||
         model_index_peek(c->index, weight->tensor)->rank != 2)
@@ -210,8 +215,8 @@ static bool take_matmul(chain *c, const formats_node *n)
         return refuse(c, n, "its first input is transposed, or its result scaled");
     if (!c->flat)
         return refuse(c, n, "works on what was not flattened");
-    if (has_input(n, 2) && !tensor_at(c, n, 2, &bias))
-        return refuse(c, n, "its bias is no constant");
+    if (has_input(n, 2) && !tensor_at(c, n, 2, 1, &bias))
+        return refuse(c, n, "its bias is no constant of 1 dimension");
     if (!begin_layer(c, n, FORMATS_LAYER_LINEAR))
         return false;
     c->last->axes = transposed != n->transposed[1] ? FORMATS_AXES_OUT_IN : FORMATS_AXES_IN_OUT;
@@ -226,9 +231,8 @@ static bool take_matmul(chain *c, const formats_node *n)
 static bool take_add(chain *c, const formats_node *n)
 {
     size_t bias;
-    const model_tensor *b = tensor_at(c, n, 1 - data_input(c, n), &bias);
 
-    if (!b || b->rank != 1)
+    if (!tensor_at(c, n, 1 - data_input(c, n), 1, &bias))
         return refuse(c, n, "adds something else than a constant of 1 dimension");
     if (!c->last || c->last->bias != FORMATS_NO_TENSOR ||
         !(c->last->op == FORMATS_LAYER_LINEAR || (c->last->op == FORMATS_LAYER_CONV && n->channels_last)))
@@ -244,8 +248,8 @@ static bool take_norm(chain *c, const formats_node *n)
     if (!c->last || c->last->op != FORMATS_LAYER_CONV)
         return refuse(c, n, "a batch norm where a VGG has none");
     for (uint32_t i = 1; i < FORMATS_GRAPH_INPUTS; i++) {
-        if (!tensor_at(c, n, i, &t[i]))
-            return refuse(c, n, "its input %u is no constant", i);
+        if (!tensor_at(c, n, i, 1, &t[i]))
+            return refuse(c, n, "its input %u is no constant of 1 dimension", i);
     }
     c->activated = true; /* what it belongs to needs no ReLU in between */
     if (!begin_layer(c, n, FORMATS_LAYER_BATCH_NORM))

@@ -105,7 +105,8 @@ cistern_status formats_protobuf_next(formats_protobuf *p, formats_field *out, bo
 
 static cistern_status wrong_wire(const formats_protobuf *p, const formats_field *f, const char *wanted)
 {
-    return FAIL(p, f->at, "field %u has wire type %d where %s belongs", f->number, (int)f->wire, wanted);
+    return FAIL(p, f->at, "field %u has wire type %d, which is not that of %s", f->number, (int)f->wire,
+                wanted);
 }
 
 cistern_status formats_protobuf_enter(const formats_protobuf *p, const formats_field *field,
