@@ -3,6 +3,7 @@
 #define CISTERN_CISTERN_H
 
 #include <cistern/cancel.h>
+#include <cistern/care.h>
 #include <cistern/carry.h>
 #include <cistern/context.h>
 #include <cistern/error.h>

@@ -31,6 +31,8 @@
  * torch-home         torch's home; TORCH_HOME ($XDG_CACHE_HOME/torch, ~/.cache/torch)
  * netrc              path of a netrc file, whose user names and passwords go to its hosts (none)
  * headers-file       path of a file of sections "[https://host]" with lines "Name: value", sent to that server only (none)
+ * keep-removed       how long removed versions keep their bytes; seconds, or with m, h, d behind the number (7d)
+ * keep-partial       how long unfinished fetches that nobody goes on with are kept; likewise (7d)
  *
  * mirror             "PREFIX = REPLACEMENT", as often as wanted: addresses that begin with PREFIX (a URL, up to the end of a
  *                    segment) are asked at REPLACEMENT instead. In a file: the section [mirror], a pair on each line.

@@ -68,6 +68,8 @@ static cistern_status context_open(cistern *c, const cistern_options *options, c
     if (st != CISTERN_OK)
         return st;
     c->threads = (unsigned)api_options_number(options, "threads");
+    c->keep_removed_s = api_options_seconds(options, "keep-removed");
+    c->keep_partial_s = api_options_seconds(options, "keep-partial");
     if (c->threads == 0)
         c->threads = base_cpu_count();
     api_options_log(options, &c->log_fn, &c->log_user);

@@ -53,6 +53,10 @@ void cistern_model_free(cistern_model *m)
             base_map_clear(&m->files[i]);
     }
     base_map_clear(&m->decoded);
+    for (size_t i = 0; i < m->held_count; i++)
+        if (m->held[i] >= 0)
+            close(m->held[i]);
+    free(m->held);
     free(m->guards);
     free(m->files);
     model_index_free(m->index);
@@ -184,22 +188,17 @@ static cistern_status find_index(cistern *c, const catalog_version *v, const int
 static cistern_status model_load(cistern *c, catalog_version *v, const base_run *run, cistern_model *m,
                                  cistern_error *err)
 {
-    int *fds = NULL;
     size_t count = v->file_count;
-    cistern_status st = base_calloc(count, sizeof *fds, &fds, err);
+    cistern_status st = base_calloc(count, sizeof *m->held, &m->held, err);
     if (st != CISTERN_OK)
         return st;
-    st = tiers_open_files(c->chain, v, run, fds, err);
-    if (st != CISTERN_OK) {
-        free(fds);
+    m->held_count = count;
+    st = tiers_open_files(c->chain, v, run, m->held, err); /* on failure all are -1 */
+    if (st != CISTERN_OK)
         return st;
-    }
-    st = find_index(c, v, fds, run, m, err);
+    st = find_index(c, v, m->held, run, m, err);
     for (size_t i = 0; st == CISTERN_OK && i < count; i++)
-        st = map_file(m, i, fds[i], err);
-    for (size_t i = 0; i < count; i++)
-        close(fds[i]);
-    free(fds);
+        st = map_file(m, i, m->held[i], err);
     return st == CISTERN_OK ? api_version_new(c, v, m->index, &m->version, err) : st;
 }
 

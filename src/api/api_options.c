@@ -33,6 +33,7 @@ typedef enum option_kind {
     OPTION_SWITCH,
     OPTION_NUMBER,
     OPTION_WAIT,
+    OPTION_DURATION,  /* seconds; or a number with s, m, h or d behind it */
     OPTION_SECRET,    /* a URL that may hold a password */
     OPTION_CREDENTIAL /* a secret as a whole */
 } option_kind;
@@ -74,6 +75,8 @@ static const option_row option_table[] = {
     {"torch-home", OPTION_TEXT, "", 0, 0},
     {"netrc", OPTION_TEXT, "", 0, 0},
     {"headers-file", OPTION_TEXT, "", 0, 0},
+    {"keep-removed", OPTION_DURATION, "7d", 0, 3153600000},
+    {"keep-partial", OPTION_DURATION, "7d", 0, 3153600000},
 };
 #define OPTION_COUNT (sizeof option_table / sizeof option_table[0])
 
@@ -108,6 +111,23 @@ static bool number_parse(const char *text, unsigned long *out)
     return true;
 }
 
+static bool duration_parse(const char *text, unsigned long *out)
+{
+    static const char units[] = "smhd";
+    static const unsigned long seconds[] = {1, 60, 3600, 86400};
+    char digits[16];
+    size_t n = strspn(text, "0123456789");
+    const char *unit = text[n] ? strchr(units, text[n]) : units;
+    if (n == 0 || n >= sizeof digits || !unit || (text[n] && text[n + 1]))
+        return false;
+    memcpy(digits, text, n);
+    digits[n] = 0;
+    if (!number_parse(digits, out))
+        return false;
+    *out *= seconds[unit - units];
+    return true;
+}
+
 static bool switch_parse(const char *text, bool *out)
 {
     static const char *const yes[] = {"yes", "true", "on", "1"}, *const no[] = {"no", "false", "off", "0",
@@ -135,6 +155,11 @@ static cistern_status value_check(const option_row *row, const char *value, cist
         return base_fail(err, CISTERN_USAGE, "'%s' is '%s': yes or no is expected", row->name, value);
     if (row->kind == OPTION_WAIT && strcmp(value, FOREVER) == 0)
         return CISTERN_OK;
+    if (row->kind == OPTION_DURATION &&
+        (!duration_parse(value, &number) || number < row->least || number > row->most))
+        return base_fail(err, CISTERN_USAGE,
+                         "'%s' is '%s': a duration is expected, such as 90, 30m, 12h or 7d (at most %lu d)",
+                         row->name, value, row->most / 86400);
     if ((row->kind == OPTION_NUMBER || row->kind == OPTION_WAIT) &&
         (!number_parse(value, &number) || number < row->least || number > row->most))
         return base_fail(err, CISTERN_USAGE, "'%s' is '%s': a number from %lu to %lu%s is expected",
@@ -488,6 +513,13 @@ unsigned long api_options_number(const cistern_options *o, const char *name)
 {
     unsigned long value = 0;
     (void)number_parse(api_options_text(o, name), &value);
+    return value;
+}
+
+unsigned long api_options_seconds(const cistern_options *o, const char *name)
+{
+    unsigned long value = 0;
+    (void)duration_parse(api_options_text(o, name), &value);
     return value;
 }
 

@@ -99,3 +99,13 @@ bool base_disk_try_lock(int fd)
 {
     return flock(fd, LOCK_EX | LOCK_NB) == 0;
 }
+
+bool base_disk_try_share(int fd)
+{
+    return flock(fd, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+}
+
+void base_disk_unlock(int fd)
+{
+    (void)!flock(fd, LOCK_UN);
+}

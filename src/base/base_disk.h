@@ -35,4 +35,9 @@ cistern_status base_disk_path(const char *path, char **out, cistern_error *err) 
 /** flock(LOCK_EX | LOCK_NB): true when this descriptor has the lock now; it ends with the descriptor. */
 bool base_disk_try_lock(int fd);
 
+/** The same with LOCK_SH, which several may have. false only if another has it exclusively: where locks do not work at all
+ *  (ENOLCK and the like) there is nobody to wait for. */
+bool base_disk_try_share(int fd);
+void base_disk_unlock(int fd);
+
 #endif

@@ -4,7 +4,7 @@
  *  1. A tombstone is made by create-if-absent and never changed. A version with one is dead; its document
  * stays, so that history can still say what it was. Its tag is never used again, neither for a version nor
  * for an alias.
- *  2. Removing frees no space: blobs are collected later.
+ *  2. Removing frees no space: blobs are collected later (tiers_gc.h).
  */
 #ifndef CATALOG_REMOVE_H
 #define CATALOG_REMOVE_H

@@ -64,9 +64,9 @@ const cli_verb cmd_rm = {
     .summary = "remove versions",
     .about = "Remove versions. REF needs a version or a digest; --all takes every version of a name. A "
              "removed version's tag is\n"
-             "never used again. What an alias points to is not removed without --force. The bytes stay in "
-             "the store until they\n"
-             "are collected, which this version of cistern does not do yet.",
+             "never used again. What an alias points to is not removed without --force. The bytes stay for "
+             "some days\n"
+             "(--keep-removed); after that, gc deletes them.",
     .options = options,
     .examples = examples,
     .least = 1,

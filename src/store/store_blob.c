@@ -5,6 +5,8 @@
  *            └─ else: whole SHA-256, one process of this user at a time, then a record ─> HASHED
  */
 #include "store_blob.h"
+#include "base_disk.h"
+#include "store_condemn.h"
 #include "priv/store_entry.h"
 #include "priv/store_hash.h"
 #include "priv/store_identity.h"
@@ -12,6 +14,8 @@
 #include "base_mem.h"
 #include <fcntl.h>
 #include <inttypes.h>
+
+#define HOLD_STEP_MS 20u /* between two tries to lock */
 
 static cistern_status open_plain(const store *s, const base_digest *sha256, int *out_fd,
                                  base_identity *out_id, cistern_error *err)
@@ -214,6 +218,7 @@ cistern_status store_blob_open(const store *s, const store_file *file, const bas
     cistern_status status = open_sized(s, file, &fd, &id, err);
     if (status != CISTERN_OK)
         return status;
+    (void)base_disk_try_share(fd); /* a collector that has it is about to unlink it: it stays readable */
     if (s->verify_always || !store_identity_known(s, &file->sha256, &id)) {
         status = CISTERN_NOT_FOUND;
         trust = STORE_TRUST_SAMPLED;
@@ -232,6 +237,26 @@ cistern_status store_blob_open(const store *s, const store_file *file, const bas
     if (out_trust)
         *out_trust = trust;
     *out_fd = fd;
+    return CISTERN_OK;
+}
+
+cistern_status store_blob_hold(const store *s, const base_digest *sha256, int fd, const base_run *run,
+                               bool *out_held, cistern_error *err)
+{
+    char path[STORE_NAME_MAX], hex[BASE_SHA256_HEX];
+    uint64_t begun = base_monotonic_ms();
+    store_entry_path("blobs", sha256, path);
+    base_digest_hex(sha256, hex);
+    while (!base_disk_try_share(fd)) {
+        cistern_status status = base_check_cancel(store_ticker_cancel(run), err);
+        if (status == CISTERN_OK && base_monotonic_ms() - begun > STORE_CONDEMN_WAIT_MS)
+            status = base_fail(err, CISTERN_CONFLICT,
+                               "a collector (gc) has the bytes %.12s...; try again when it has ended", hex);
+        if (status != CISTERN_OK)
+            return status;
+        base_sleep_ms(HOLD_STEP_MS);
+    }
+    *out_held = store_entry_names(s, path, fd);
     return CISTERN_OK;
 }
 

@@ -45,6 +45,15 @@ cistern_status store_blob_stat(const store *s, const base_digest *sha256, uint64
 cistern_status store_blob_open(const store *s, const store_file *file, const base_run *run, int *out_fd,
                                store_trust *out_trust, cistern_error *err) CISTERN_MUST_CHECK;
 
+/**
+ * Hold an opened blob against collectors: shared lock on its descriptor, until that is closed. store_blob_open has tried
+ * to already; this waits for a collector that is looking whether the blob is needed.
+ * @param out_held  false: the name has gone, or names another file, so that what is open is nobody's blob any more.
+ * @retval CONFLICT  a collector did not let go for STORE_CONDEMN_WAIT_MS. @retval CANCELLED
+ */
+cistern_status store_blob_hold(const store *s, const base_digest *sha256, int fd, const base_run *run,
+                               bool *out_held, cistern_error *err) CISTERN_MUST_CHECK;
+
 /** The same without opening and without ever hashing: whether store_blob_open would believe a record. */
 cistern_status store_blob_recorded(const store *s, const store_file *file, bool *out,
                                    cistern_error *err) CISTERN_MUST_CHECK;

@@ -1,7 +1,7 @@
 /* Claims and what lies beside them; see priv/store_claim.h. */
 #include "priv/store_bytes.h"
 #include "priv/store_claim.h"
-#include "base_json.h"
+#include "priv/store_owner.h"
 #include "base_mem.h"
 #include <fcntl.h>
 
@@ -30,55 +30,22 @@ void store_claim_path(const base_digest *key, uint64_t number, const char *suffi
 
 static cistern_status encode_owner(uint8_t block[CLAIM_SIZE], cistern_error *err)
 {
-    base_process self;
     base_buf text;
-    char who[128], since[24];
-    base_process_self(&self);
-    base_who(who, sizeof who);
-    base_time_text(since);
-    json_t *owner = json_pack("{s:s, s:s, s:I, s:I, s:I, s:s, s:s}", "machine_id", self.machine_id, "boot_id",
-                              self.boot_id, "pid_ns", (json_int_t)self.pid_ns, "pid", (json_int_t)self.pid,
-                              "start_time", (json_int_t)self.start_time, "who", who, "since", since);
-    if (!owner)
-        return base_fail_memory(err, OWNER_MAX);
-    base_buf_init(&text, OWNER_MAX - 1);
-    cistern_status status = base_json_write(owner, &text, err);
+    base_buf_init(&text, STORE_OWNER_MAX);
+    cistern_status status = store_owner_encode(&text, err);
     if (status == CISTERN_OK)
         memcpy(block, text.data, text.len);
-    json_decref(owner);
     base_buf_clear(&text);
     return status;
 }
 
-static void copy_text(char *out, size_t size, const json_t *object, const char *key)
-{
-    const char *text = base_json_peek_string(object, key);
-    snprintf(out, size, "%s", text ? text : "");
-}
-
-static bool copy_number(const json_t *object, const char *key, uint64_t *out)
-{
-    return base_json_u64(object, key, "claim", out, NULL) == CISTERN_OK;
-}
-
-/* An owner that cannot be read is all empty, which proves nothing. */
 static void read_owner(int fd, base_process *out)
 {
-    char text[OWNER_MAX + 1];
-    json_t *owner = NULL;
-    base_process found = {0};
-    *out = found;
+    char text[OWNER_MAX + 1] = "";
     if (base_pread_full(fd, text, OWNER_MAX, 0, NULL) != CISTERN_OK)
-        return;
+        text[0] = '\0';
     text[OWNER_MAX] = '\0';
-    if (base_json_parse(text, strlen(text), BASE_JSON_STRICT, "claim", &owner, NULL) != CISTERN_OK)
-        return;
-    copy_text(found.machine_id, sizeof found.machine_id, owner, "machine_id");
-    copy_text(found.boot_id, sizeof found.boot_id, owner, "boot_id");
-    if (copy_number(owner, "pid_ns", &found.pid_ns) && copy_number(owner, "pid", &found.pid) &&
-        copy_number(owner, "start_time", &found.start_time))
-        *out = found;
-    json_decref(owner);
+    store_owner_decode(text, out);
 }
 
 /* The complete claim under a name that nobody else knows. */

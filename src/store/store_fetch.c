@@ -50,6 +50,7 @@ static cistern_status new_fetch(store *s, const base_digest *key, store_fetch **
     fetch->s = s;
     fetch->key = *key;
     fetch->claim.fd = -1;
+    fetch->existing_fd = -1;
     fetch->partial = none;
     pthread_mutex_init(&fetch->lock, NULL);
     pthread_condattr_init(&attributes);
@@ -62,6 +63,8 @@ static cistern_status new_fetch(store *s, const base_digest *key, store_fetch **
 
 static void free_fetch(store_fetch *fetch)
 {
+    if (fetch->existing_fd >= 0)
+        close(fetch->existing_fd);
     store_chunks_clear(&fetch->chunks);
     pthread_cond_destroy(&fetch->wake);
     pthread_mutex_destroy(&fetch->lock);
@@ -128,6 +131,11 @@ cistern_status store_fetch_publish(store_fetch *fetch, const base_run *run, cist
     if (!fetch->ready)
         return base_fail(err, CISTERN_UNEXPECTED, "there is nothing to publish");
     return fetch->published ? CISTERN_OK : store_publish_run(fetch, run, err);
+}
+
+cistern_status store_fetch_settle(store_fetch *fetch, cistern_error *err)
+{
+    return store_publish_settle(fetch, err);
 }
 
 void store_fetch_drop(store_fetch *fetch)

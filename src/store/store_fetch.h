@@ -108,11 +108,14 @@ int store_fetch_fd(const store_fetch *fetch);
 
 /**
  * Publish chunk list and blob, each synced with its directories, then drop the partial's names. A damaged
- * blob under that name is set aside (damaged/) first.
+ * blob under that name is set aside (damaged/) first. From then until end the blob is held against collectors.
  * @retval DENIED, NO_SPACE, UNEXPECTED, NO_MEMORY; CONFLICT: the partial was taken over by another process.
  */
 cistern_status store_fetch_publish(store_fetch *fetch, const base_run *run,
                                    cistern_error *err) CISTERN_MUST_CHECK;
+
+/** After publishing, and after no collector has the blob any more: put the chunk list back if one took it. */
+cistern_status store_fetch_settle(store_fetch *fetch, cistern_error *err) CISTERN_MUST_CHECK;
 
 /** Delete the partial's bytes now (they are not what was wanted, though no digest said so). */
 void store_fetch_drop(store_fetch *fetch);

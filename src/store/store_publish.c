@@ -8,6 +8,7 @@
  * A damaged file is moved to damaged/<hex>.<inode>; should the name have meanwhile been given to a good one, that is
  * linked back.
  */
+#include "base_disk.h"
 #include "priv/store_entry.h"
 #include "priv/store_fetch_object.h"
 #include "priv/store_object.h"
@@ -39,6 +40,20 @@ static cistern_status set_aside(store *s, const base_digest *blob, ino_t damaged
     return status == CISTERN_OK ? base_sync_parent(s->root, aside, err) : status;
 }
 
+/* It is right: hold it, so that no collector takes it before a version refers to it. */
+static cistern_status keep_existing(store_fetch *fetch, const char *path, int fd, const base_run *run,
+                                    bool *out_held, cistern_error *err)
+{
+    cistern_status status = store_blob_hold(fetch->s, &fetch->file.sha256, fd, run, out_held, err);
+    if (status == CISTERN_OK && *out_held && fsync(fd) != 0)
+        status = base_fail_errno(err, errno, "cannot sync '%s'", path);
+    if (status == CISTERN_OK && *out_held)
+        fetch->existing_fd = fd;
+    else
+        close(fd);
+    return status;
+}
+
 /* The name is taken: by our own inode, a right one, or a damaged one. *out_right false: set aside, link again. */
 static cistern_status check_existing(store_fetch *fetch, const char *path, const base_run *run,
                                      bool *out_right, cistern_error *err)
@@ -54,11 +69,8 @@ static cistern_status check_existing(store_fetch *fetch, const char *path, const
         return errno == ENOENT ? CISTERN_OK : base_fail_errno(err, errno, "cannot look at '%s'", path);
     }
     cistern_status status = store_blob_open(fetch->s, &fetch->file, run, &fd, NULL, &why);
-    if (status == CISTERN_OK) {
-        status = fsync(fd) == 0 ? CISTERN_OK : base_fail_errno(err, errno, "cannot sync '%s'", path);
-        close(fd);
-        return status;
-    }
+    if (status == CISTERN_OK)
+        return keep_existing(fetch, path, fd, run, out_right, err);
     *out_right = false;
     if (status == CISTERN_DAMAGED) {
         base_log_line(store_ticker_log(run), 0, "%s; it is set aside and replaced", why.text);
@@ -121,6 +133,7 @@ cistern_status store_publish_run(store_fetch *fetch, const base_run *run, cister
     if (status != CISTERN_OK)
         return status;
     store_object_fault(s, "chunks_published");
+    (void)base_disk_try_share(fetch->partial.fd); /* before it has its name: nobody else can have locked it */
     if (fchmod(fetch->partial.fd, s->modes.file) != 0)
         return base_fail_errno(err, errno, "cannot set the mode of a blob");
     if (fsync(fetch->partial.fd) != 0)
@@ -134,4 +147,14 @@ cistern_status store_publish_run(store_fetch *fetch, const base_run *run, cister
     store_object_fault(s, "partial_unlinked");
     fetch->published = true;
     return CISTERN_OK;
+}
+
+cistern_status store_publish_settle(store_fetch *fetch, cistern_error *err)
+{
+    char path[STORE_NAME_MAX];
+    struct stat there;
+    store_entry_path("chunks", &fetch->file.sha256, path);
+    if (fstatat(fetch->s->root, path, &there, AT_SYMLINK_NOFOLLOW) == 0)
+        return CISTERN_OK;
+    return store_chunks_publish(fetch->s, &fetch->file.sha256, &fetch->chunks, err);
 }

@@ -9,6 +9,7 @@
 #include "base_host.h"
 #include "base_md5.h"
 #include "base_mem.h"
+#include "store_condemn.h"
 
 static cistern_status fail_promise(const tiers_fetched *f, const char *whose, const char *kind,
                                    const char *promised, const char *is, cistern_error *err)
@@ -85,7 +86,7 @@ static cistern_status add_file(tiers_fetched *f, store *s, size_t i, const base_
     if (st == CISTERN_OK)
         st = base_strdup(f->request.names ? f->request.names[i] : slash ? slash + 1 : path, &file->path, err);
     if (st == CISTERN_OK)
-        st = store_fetch_begin(s, &key, 0, run, &file->claim, err);
+        st = store_fetch_begin(s, &key, STORE_CONDEMN_WAIT_MS, run, &file->claim, err);
     if (st == CISTERN_OK)
         st = store_fetch_add(file->claim, fd, path, &want, run, &got, err);
     file->file = got.file;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "base_mem.h"
 #include "tiers_index.h"
+#include "tiers_settle.h"
 
 #define LAST_MODIFIED_MARK "last-modified:"
 
@@ -68,6 +69,18 @@ static cistern_status publish_version(tiers_fetched *f, store *s, const catalog_
     return CISTERN_OK;
 }
 
+/* Bytes that a version refers to now must be there to stay, whatever collectors do beside us. */
+static cistern_status settle(const tiers_fetched *f, store *s, const base_run *run, cistern_error *err)
+{
+    cistern_status st = CISTERN_OK;
+    for (size_t i = 0; st == CISTERN_OK && i < f->file_count; i++) {
+        st = tiers_settle_blob(s, &f->files[i].file, tiers_fetch_fd(f, i), f->files[i].path, run, err);
+        if (st == CISTERN_OK && f->files[i].claim)
+            st = store_fetch_settle(f->files[i].claim, err);
+    }
+    return st;
+}
+
 cistern_status tiers_commit(tiers_fetched *f, const model_index *index, store_derived *decoded,
                             const base_run *run, cistern_error *err)
 {
@@ -91,6 +104,8 @@ cistern_status tiers_commit(tiers_fetched *f, const model_index *index, store_de
         st = tiers_index_put(f->chain, digest, index, err);
     if (st == CISTERN_OK)
         st = publish_version(f, s, files, err);
+    if (st == CISTERN_OK)
+        st = settle(f, s, run, err);
     if (st == CISTERN_OK)
         st = write_hint(f, s, err);
     store_derived_abandon(decoded);

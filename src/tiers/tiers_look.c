@@ -13,18 +13,23 @@
 #include "base_mem.h"
 #include "catalog_list.h"
 #include "store_blob.h"
+#include "store_condemn.h"
 #include "tiers_index.h"
 
-static cistern_status blobs_here(const store *s, const catalog_version *v, bool *out, cistern_error *err)
+/* Where nothing may be written no collector runs either. */
+static cistern_status blobs_here(store *s, const catalog_version *v, const base_run *run, bool *out,
+                                 cistern_error *err)
 {
-    bool here = true;
+    bool here = true, settle = store_check_write(s, NULL) == CISTERN_OK;
     for (size_t i = 0; here && i < v->file_count; i++) {
         base_digest digest;
         cistern_status st;
         if (!base_digest_parse(v->files[i].sha256, &digest))
             return base_fail(err, CISTERN_DAMAGED, "%s:%s: '%s' is not a digest", v->name, v->tag,
                              v->files[i].sha256);
-        st = store_blob_has(s, &digest, v->files[i].size, &here, err);
+        st = settle ? store_condemn_wait(s, &digest, STORE_CONDEMN_WAIT_MS, run, err) : CISTERN_OK;
+        if (st == CISTERN_OK)
+            st = store_blob_has(s, &digest, v->files[i].size, &here, err);
         if (st != CISTERN_OK)
             return st;
     }
@@ -126,8 +131,10 @@ static cistern_status take_hit(tiers_fetched *f, store *s, catalog_version *v, c
 
 /* Use the version's blobs as the files of the one that is wanted. */
 static cistern_status take_bytes(tiers_fetched *f, store *s, const catalog_version *v,
-                                 const model_facts *facts, const base_run *run, cistern_error *err)
+                                 const model_facts *facts, const base_run *run, bool *out_held,
+                                 cistern_error *err)
 {
+    *out_held = true;
     cistern_status st = tiers_files_make(f, v->file_count, err);
     for (size_t i = 0; st == CISTERN_OK && i < v->file_count; i++) {
         tiers_file *file = &f->files[i];
@@ -139,6 +146,12 @@ static cistern_status take_bytes(tiers_fetched *f, store *s, const catalog_versi
         st = base_strdup(v->files[i].path, &file->path, err);
         if (st == CISTERN_OK)
             st = store_blob_open(s, &file->file, run, &file->fd, NULL, err);
+        if (st == CISTERN_OK)
+            st = store_blob_hold(s, &file->file.sha256, file->fd, run, out_held, err);
+        if (st == CISTERN_OK && !*out_held) { /* collected while we looked: it is not here */
+            tiers_files_end(f, CISTERN_OK, NULL);
+            return CISTERN_OK;
+        }
     }
     if (st == CISTERN_OK)
         st = model_facts_merge(&f->facts, facts, err);
@@ -153,12 +166,12 @@ cistern_status tiers_look_version(tiers_fetched *f, store *s, catalog_version *v
 {
     model_facts facts;
     bool here = false;
-    cistern_status st = blobs_here(s, v, &here, err);
+    cistern_status st = blobs_here(s, v, run, &here, err);
     model_facts_init(&facts);
     if (st == CISTERN_OK && here)
         st = catalog_version_facts(v, &facts, err);
     if (st == CISTERN_OK && here)
-        st = is_hit(f, v, &facts) ? take_hit(f, s, v, err) : take_bytes(f, s, v, &facts, run, err);
+        st = is_hit(f, v, &facts) ? take_hit(f, s, v, err) : take_bytes(f, s, v, &facts, run, &here, err);
     model_facts_clear(&facts);
     *out_here = here;
     return st;

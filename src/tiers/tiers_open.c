@@ -6,7 +6,7 @@
 #include <unistd.h>
 #include "store_blob.h"
 
-static cistern_status stored_file(const catalog_version *v, size_t i, store_file *out, cistern_error *err)
+cistern_status tiers_stored_file(const catalog_version *v, size_t i, store_file *out, cistern_error *err)
 {
     memset(out, 0, sizeof *out);
     out->size = v->files[i].size;
@@ -37,7 +37,7 @@ cistern_status tiers_open_files(tiers *t, const catalog_version *v, const base_r
     for (size_t i = 0; i < v->file_count; i++)
         out[i] = -1;
     for (size_t i = 0; st == CISTERN_OK && i < v->file_count; i++) {
-        st = stored_file(v, i, &file, err);
+        st = tiers_stored_file(v, i, &file, err);
         if (st == CISTERN_OK)
             st = explain(v, i, store_blob_open(s, &file, run, &out[i], NULL, err), err);
     }
@@ -56,7 +56,7 @@ cistern_status tiers_is_here(tiers *t, const catalog_version *v, bool *out, cist
     bool here = true;
     cistern_status st = tiers_local(t, &s, err);
     for (size_t i = 0; st == CISTERN_OK && here && i < v->file_count; i++) {
-        st = stored_file(v, i, &file, err);
+        st = tiers_stored_file(v, i, &file, err);
         if (st == CISTERN_OK)
             st = store_blob_has(s, &file.sha256, file.size, &here, err);
     }
@@ -72,7 +72,7 @@ cistern_status tiers_file_path(tiers *t, const catalog_version *v, size_t i, cha
     bool here = false;
     cistern_status st = tiers_local(t, &s, err);
     if (st == CISTERN_OK)
-        st = stored_file(v, i, &file, err);
+        st = tiers_stored_file(v, i, &file, err);
     if (st == CISTERN_OK)
         st = store_blob_has(s, &file.sha256, file.size, &here, err);
     if (st == CISTERN_OK && !here)
@@ -87,6 +87,6 @@ cistern_status tiers_verify_file(tiers *t, const catalog_version *v, size_t i, c
     store_file file;
     cistern_status st = tiers_local(t, &s, err);
     if (st == CISTERN_OK)
-        st = stored_file(v, i, &file, err);
+        st = tiers_stored_file(v, i, &file, err);
     return st == CISTERN_OK ? store_blob_verify(s, &file, run, NULL, err) : st;
 }

@@ -14,6 +14,10 @@
 cistern_status tiers_open_files(tiers *t, const catalog_version *v, const base_run *run, int *out,
                                 cistern_error *err) CISTERN_MUST_CHECK;
 
+/** Digests and size of file i as the store takes them. @retval DAMAGED  a digest in the manifest is none */
+cistern_status tiers_stored_file(const catalog_version *v, size_t i, store_file *out,
+                                 cistern_error *err) CISTERN_MUST_CHECK;
+
 /** Whether all blobs of a version are here (by name and size; nothing is read). */
 cistern_status tiers_is_here(tiers *t, const catalog_version *v, bool *out,
                              cistern_error *err) CISTERN_MUST_CHECK;

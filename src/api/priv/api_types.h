@@ -36,7 +36,8 @@ struct cistern {
     char *import_program; /* NULL: beside the library */
     char *torch_home;     /* "": not known */
     unsigned threads;
-    nn_isa isa; /* resolved: never AUTO */
+    unsigned long keep_removed_s, keep_partial_s; /* seconds, for collecting */
+    nn_isa isa;                                   /* resolved: never AUTO */
     cistern_log_fn log_fn;
     void *log_user;
     base_log log;             /* forwards to log_fn */
@@ -66,6 +67,9 @@ struct cistern_model {
     model_index *index;
     base_map *files;    /* those of the version, then that of decoded tensors if the index has it */
     api_guard **guards; /* of each */
+    int *
+        held; /* descriptors of the version's files, open as long as the model: collectors skip what is held */
+    size_t held_count;
     size_t file_count;
     base_map decoded; /* the whole mapping that files[file_count - 1] is then a part of; else empty */
     api_packed packed;

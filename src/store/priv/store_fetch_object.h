@@ -24,6 +24,7 @@ struct store_fetch {
     store_file file;
     store_chunks chunks;
     bool published;
+    int existing_fd; /* the blob that was there already, held against collectors; -1: none */
 };
 
 #endif

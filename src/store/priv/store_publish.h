@@ -8,4 +8,7 @@
 cistern_status store_publish_run(store_fetch *fetch, const base_run *run,
                                  cistern_error *err) CISTERN_MUST_CHECK;
 
+/** Publish its chunk list again if that is not there any more. */
+cistern_status store_publish_settle(store_fetch *fetch, cistern_error *err) CISTERN_MUST_CHECK;
+
 #endif
