@@ -3,6 +3,8 @@
 
     make_format_goldens.py torch OUT        with Debian's python3-torch (1.13)
     make_format_goldens.py torch_now OUT    with a current PyTorch (2.15 wrote those that are there)
+    make_format_goldens.py modules OUT      with Debian's python3-torch and python3-torchvision; whole modules
+    make_format_goldens.py modules_now OUT  the same with a current PyTorch
     make_format_goldens.py safetensors OUT  with a Python that has safetensors and numpy
 
 Each part writes its files and <part>.txt, which the tests read:
@@ -134,10 +136,10 @@ def make_torch(out):
 
     torch.jit.script(nn.Linear(2, 2)).save(golden.path("torchscript.pt"))
     golden.refuse("torchscript.pt", "TorchScript")
-    torch.save(nn.Linear(2, 2), golden.path("module.pth"))
-    golden.refuse("module.pth", 'asks for "torch.nn.modules.linear.Linear", which is not allowed; nothing was run')
-    torch.save(nn.Linear(2, 2), golden.path("legacy_module.pth"), _use_new_zipfile_serialization=False)
-    golden.refuse("legacy_module.pth", 'asks for "torch.nn.modules.linear.Linear"')
+    torch.serialization.get_source_lines_and_file = lambda cls: (["class Source:\n"], 1, "source.py")
+    for name, how in (("module.pth", {}), ("legacy_module.pth", {"_use_new_zipfile_serialization": False})):
+        module = nn.Linear(2, 2)
+        save(name, module, module.state_dict(), **how)
     torch.save({"epoch": 1, "lr": 0.5}, golden.path("no_tensors.pth"))
     golden.refuse("no_tensors.pth", "holds no tensors, only a dict")
     torch.save({"x": torch.zeros(2, dtype=torch.complex64)}, golden.path("complex.pth"))
@@ -249,6 +251,89 @@ def version3(golden):
 
 # ---- safetensors ----
 
+class Runs:
+    """Runs a command when it is unpickled."""
+
+    def __reduce__(self):
+        return os.system, ("touch /tmp/cistern-was-run",)
+
+
+class Note:
+    """An object of a class that nobody else has, whose state holds a tensor that is no parameter."""
+
+    def __init__(self, tensor):
+        self.tensor = tensor
+
+    def __setstate__(self, state):
+        raise AssertionError("its code was run")
+
+
+def make_modules(out, part="modules"):
+    import torch
+    from torch import nn
+
+    golden = Golden(out, part, f"torch {torch.__version__}, Python {sys.version.split()[0]}")
+    torch.manual_seed(21)
+    prefix = "now_" if part == "modules_now" else ""
+    kinds = (("zip", {}), ("legacy", {"_use_new_zipfile_serialization": False}))
+    # The legacy kind carries the source of each class: a short one does.
+    torch.serialization.get_source_lines_and_file = lambda cls: (["class Source:\n"], 1, "source.py")
+
+    def save(name, thing, net):
+        for kind, how in kinds[:1] if prefix else kinds:
+            file = f"{prefix}{kind}_module_{name}.pth"
+            torch.save(thing, golden.path(file), **how)
+            if net is None:
+                golden.refuse(file, 'holds code: the pickle asks for "posix.system", which is not allowed; nothing was run')
+            else:
+                golden.file(file, "PyTorch legacy stream" if kind == "legacy" else "PyTorch zip",
+                            told_of(torch, net.state_dict()))
+
+    def make():
+        return nn.Sequential(OrderedDict(
+            features=nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.BatchNorm2d(2), nn.ReLU(True), nn.MaxPool2d(2)),
+            pool=nn.AdaptiveAvgPool2d((1, 1)), drop=nn.Dropout(0.5),
+            classifier=nn.Sequential(nn.Linear(2, 3, bias=False), nn.Linear(3, 2))))
+
+    net = make()
+    save("whole", net, net)
+    parallel = nn.DataParallel(make())
+    save("parallel", parallel, parallel)
+    save("checkpoint", {"epoch": 2, "model": net, "optimizer": torch.optim.SGD(net.parameters(), lr=0.1).state_dict()}, net)
+    net = make()
+    net.note = Note(torch.ones(3))
+    net.function = torch.nn.functional.relu
+    net.features[0].kind = Note
+    save("inert", net, net)
+    net = make()
+    net.hook = Runs()
+    save("code", net, None)
+    if not prefix:
+        net = small_vgg(nn)
+        save("vgg", net, net)
+    golden.close()
+
+
+def small_vgg(nn):
+    """torchvision's own class, narrow."""
+    from torchvision.models.vgg import VGG
+
+    class Narrow(VGG):
+        def __init__(self):
+            nn.Module.__init__(self)
+
+    net = Narrow()
+    net.__class__ = VGG
+    net.features = nn.Sequential(nn.Conv2d(3, 2, 3, padding=1), nn.ReLU(True), nn.MaxPool2d(2, 2))
+    net.avgpool = nn.AdaptiveAvgPool2d((7, 7))
+    net.classifier = nn.Sequential(nn.Linear(2 * 7 * 7, 2), nn.ReLU(True), nn.Dropout(), nn.Linear(2, 3))
+    return net
+
+
+def make_modules_now(out):
+    make_modules(out, "modules_now")
+
+
 def make_safetensors(out):
     from importlib.metadata import version
 
@@ -291,7 +376,8 @@ def make_safetensors(out):
     golden.close()
 
 
-PARTS = {"torch": make_torch, "torch_now": make_torch_now, "safetensors": make_safetensors}
+PARTS = {"torch": make_torch, "torch_now": make_torch_now, "modules": make_modules,
+         "modules_now": make_modules_now, "safetensors": make_safetensors}
 
 if __name__ == "__main__":
     if len(sys.argv) != 3 or sys.argv[1] not in PARTS:

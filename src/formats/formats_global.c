@@ -1,7 +1,7 @@
 /* The allow-list.
  *
  * Invariants
- *  1. A name that is not in the table stops the reading and is named in the message; nothing is looked up elsewhere.
+ *  1. A name that is not in the table is a name and nothing else, see formats_pickle.h; nothing is looked up elsewhere.
  *  2. The table names no function that this program has: each row is a number for formats_rebuild.c.
  * Source of the names: torch/_weights_only_unpickler.py, torch/_utils.py, torch/storage.py.
  */
@@ -27,6 +27,8 @@ static const formats_global table[] = {
     {"torch._utils", "_rebuild_parameter", FORMATS_GLOBAL_REBUILD_PARAMETER, 0},
     {"torch._utils", "_rebuild_parameter_with_state", FORMATS_GLOBAL_REBUILD_PARAMETER, 0},
     {"torch", "Size", FORMATS_GLOBAL_SIZE, 0},
+    {"builtins", "set", FORMATS_GLOBAL_SET, 0}, /* of protocols below 4, in every saved module */
+    {"__builtin__", "set", FORMATS_GLOBAL_SET, 0},
     {"torch", "device", FORMATS_GLOBAL_IGNORED, 0},
     {"_codecs", "encode", FORMATS_GLOBAL_IGNORED, 0},
     STORAGE("Float", MODEL_F32),
@@ -91,7 +93,7 @@ static bool starts_with_torch(const uint8_t *module, size_t n)
 }
 
 cistern_status formats_global_find(formats_pickle *p, const uint8_t *module, size_t module_len,
-                                   const uint8_t *name, size_t name_len, uint32_t *out)
+                                   const uint8_t *name, size_t name_len, bool *out_known, uint32_t *out)
 {
     if (module_len + name_len > FORMATS_GLOBAL_BYTES_MAX)
         return FORMATS_PICKLE_FAIL(p, "the pickle asks for a name of %zu bytes, at most %u are allowed",
@@ -99,6 +101,7 @@ cistern_status formats_global_find(formats_pickle *p, const uint8_t *module, siz
     for (uint32_t i = 0; i < TABLE_LEN; i++) {
         if (same(module, module_len, table[i].module) && same(name, name_len, table[i].name)) {
             *out = i;
+            *out_known = true;
             return CISTERN_OK;
         }
     }
@@ -107,11 +110,8 @@ cistern_status formats_global_find(formats_pickle *p, const uint8_t *module, siz
             return FORMATS_PICKLE_FAIL(p, "holds tensors of a kind that this version does not read (%s.%s)",
                                        "torch", unread[i]);
     }
-    return FORMATS_PICKLE_FAIL(
-        p,
-        "holds code: the pickle asks for \"%.*s.%.*s\", which is not allowed; nothing was "
-        "run (of a whole model or checkpoint, save the state_dict() alone)",
-        (int)module_len, (const char *)module, (int)name_len, (const char *)name);
+    *out_known = false;
+    return CISTERN_OK;
 }
 
 const formats_global *formats_global_peek(uint32_t number)

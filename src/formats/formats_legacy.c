@@ -59,6 +59,8 @@ static cistern_status read_magic(stream *s)
     if (st)
         return st;
     if (!is_magic(root_of(p)))
+        st = formats_pickle_check_names(p, s->err);
+    if (!st && !is_magic(root_of(p)))
         st = base_fail(s->err, CISTERN_UNREADABLE,
                        "a pickle that torch.save did not write (it begins with %s, not "
                        "with PyTorch's magic number)",

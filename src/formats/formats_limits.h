@@ -1,6 +1,6 @@
 /* How much one weight file may ask for. Each limit has a test at it and one above it.
  *
- * The pickle machine's worst case is the sum of its tables below, about 65 MiB, whatever the file's size; a real
+ * The pickle machine's worst case is the sum of its tables below, about 68 MiB, whatever the file's size; a real
  * VGG takes less than one. The index of 65,536 tensors with the longest names takes another 45 MiB.
  */
 #ifndef FORMATS_LIMITS_H
@@ -15,6 +15,7 @@
 #define FORMATS_STORAGES_MAX     (1u << 17) /* mentions of a storage, 80 bytes each */
 #define FORMATS_VIEWS_MAX        (1u << 17) /* tensors rebuilt, the optimizer's too, 152 bytes each */
 #define FORMATS_GLOBAL_BYTES_MAX 256u       /* a dotted name that is asked for */
+#define FORMATS_CLASSES_MAX      65536u     /* mentions of a class that is not allowed, 40 bytes each */
 
 /* Looking for tensors in what a pickle made. */
 #define FORMATS_WRAPPERS_MAX   4u         /* dicts inside dicts before the state_dict */

@@ -385,11 +385,20 @@ static cistern_status push_global(formats_pickle *p, const uint8_t *module, size
                                   const uint8_t *name, size_t name_len)
 {
     uint32_t number;
+    bool known;
     formats_value *v;
-    cistern_status st = formats_global_find(p, module, module_len, name, name_len, &number);
+    cistern_status st = formats_global_find(p, module, module_len, name, name_len, &known, &number);
 
-    if (!st)
-        st = push_new(p, FORMATS_GLOBAL, &v);
+    if (st)
+        return st;
+    if (!known && formats_pool_full(&p->classes))
+        return FORMATS_PICKLE_FAIL(p, "the pickle asks for more than %u classes", FORMATS_CLASSES_MAX);
+    if (!known && (st = formats_pool_add(&p->classes, &number, p->err)))
+        return st;
+    if (!known)
+        *(formats_class *)formats_pool_get(&p->classes, number) =
+            (formats_class){module, name, (uint32_t)module_len, (uint32_t)name_len, p->origin + p->op_at};
+    st = push_new(p, known ? FORMATS_GLOBAL : FORMATS_CLASS, &v);
     if (!st)
         v->u.number = number;
     return st;
@@ -450,6 +459,22 @@ static cistern_status op_reduce(formats_pickle *p)
     return st ? st : push(p, result);
 }
 
+/* An object: of a class that is not allowed a record without a state yet, whatever its arguments. */
+static cistern_status op_newobj(formats_pickle *p)
+{
+    cistern_status st = need(p, 2);
+
+    if (st)
+        return st;
+    if (value_at(p, p->stack[p->depth - 2])->kind != FORMATS_CLASS)
+        return op_reduce(p);
+    if (value_at(p, p->stack[p->depth - 1])->kind != FORMATS_TUPLE)
+        return FORMATS_PICKLE_FAIL(p, "the pickle makes an object from %s, not from a tuple",
+                                   formats_pickle_kind_text(value_at(p, p->stack[p->depth - 1])));
+    p->depth -= 2;
+    return push_new(p, FORMATS_RECORD, NULL);
+}
+
 static cistern_status op_binpersid(formats_pickle *p)
 {
     uint32_t storage;
@@ -460,16 +485,28 @@ static cistern_status op_binpersid(formats_pickle *p)
     return st ? st : push(p, storage);
 }
 
-/* State of an OrderedDict (its _metadata: versions of modules): read and dropped. */
+/* The dict in a state: itself, or the first of the pair that objects with slots have; 0: neither. */
+static uint32_t state_dict(const formats_pickle *p, uint32_t state)
+{
+    const formats_value *v = value_at(p, state);
+
+    if (v->kind == FORMATS_TUPLE && v->count == 2)
+        state = formats_pickle_cell(p, v->u.cells.first)->value;
+    return value_at(p, state)->kind == FORMATS_DICT ? state : 0;
+}
+
+/* The state of an OrderedDict (its _metadata: versions of modules) is read and dropped, that of a record is kept. */
 static cistern_status op_build(formats_pickle *p)
 {
     cistern_status st = need(p, 2);
 
     if (st)
         return st;
-    (void)pop(p);
-    const formats_value *target = value_at(p, p->stack[p->depth - 1]);
-    if (target->kind != FORMATS_DICT && target->kind != FORMATS_TENSOR)
+    uint32_t state = pop(p);
+    formats_value *target = value_at(p, p->stack[p->depth - 1]);
+    if (target->kind == FORMATS_RECORD)
+        target->u.number = state_dict(p, state);
+    else if (target->kind != FORMATS_DICT && target->kind != FORMATS_TENSOR)
         return FORMATS_PICKLE_FAIL(p, "the pickle sets the state of %s", formats_pickle_kind_text(target));
     return CISTERN_OK;
 }
@@ -601,8 +638,9 @@ cistern_status formats_opcode_step(formats_pickle *p)
     case OP_STACK_GLOBAL:
         return op_stack_global(p);
     case OP_REDUCE:
-    case OP_NEWOBJ:
         return op_reduce(p);
+    case OP_NEWOBJ:
+        return op_newobj(p);
     case OP_BINPERSID:
         return op_binpersid(p);
     case OP_BUILD:

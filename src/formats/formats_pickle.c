@@ -7,7 +7,9 @@
  *  3. Memory is bounded by formats_limits.h, not by numbers in the file. Strings are never copied.
  *  4. Containers are chains of cells in pools: neither building nor freeing recurses, whatever the nesting, and a
  *     container may even hold itself.
- * It does not: read protocols 0 and 1 (text opcodes), extension codes, out-of-band buffers, classes.
+ *  5. A class that is not allowed is a name and nothing else. NEWOBJ makes a record of it, BUILD gives that its state;
+ *     whatever would call it (REDUCE) ends the reading.
+ * It does not: read protocols 0 and 1 (text opcodes), extension codes, out-of-band buffers.
  */
 #include "priv/formats_opcode.h"
 
@@ -15,11 +17,12 @@
 #include "base_mem.h"
 
 static const char *const kind_texts[] = {
-    [FORMATS_NONE] = "None",         [FORMATS_BOOL] = "a bool",     [FORMATS_INT] = "an integer",
-    [FORMATS_LONG] = "an integer",   [FORMATS_REAL] = "a number",   [FORMATS_STRING] = "a string",
-    [FORMATS_BYTES] = "bytes",       [FORMATS_TUPLE] = "a tuple",   [FORMATS_LIST] = "a list",
-    [FORMATS_SET] = "a set",         [FORMATS_DICT] = "a dict",     [FORMATS_GLOBAL] = "a name",
-    [FORMATS_STORAGE] = "a storage", [FORMATS_TENSOR] = "a tensor", [FORMATS_OPAQUE] = "an object",
+    [FORMATS_NONE] = "None",         [FORMATS_BOOL] = "a bool",      [FORMATS_INT] = "an integer",
+    [FORMATS_LONG] = "an integer",   [FORMATS_REAL] = "a number",    [FORMATS_STRING] = "a string",
+    [FORMATS_BYTES] = "bytes",       [FORMATS_TUPLE] = "a tuple",    [FORMATS_LIST] = "a list",
+    [FORMATS_SET] = "a set",         [FORMATS_DICT] = "a dict",      [FORMATS_GLOBAL] = "a name",
+    [FORMATS_STORAGE] = "a storage", [FORMATS_TENSOR] = "a tensor",  [FORMATS_OPAQUE] = "an object",
+    [FORMATS_CLASS] = "a class",     [FORMATS_RECORD] = "an object",
 };
 
 static cistern_status machine_new(const uint8_t *bytes, size_t n, uint64_t origin, formats_pickle **out,
@@ -37,6 +40,7 @@ static cistern_status machine_new(const uint8_t *bytes, size_t n, uint64_t origi
     formats_pool_init(&p->cells, sizeof(formats_cell), FORMATS_CELLS_MAX);
     formats_pool_init(&p->storages, sizeof(formats_storage), FORMATS_STORAGES_MAX);
     formats_pool_init(&p->views, sizeof(formats_view), FORMATS_VIEWS_MAX);
+    formats_pool_init(&p->classes, sizeof(formats_class), FORMATS_CLASSES_MAX);
     *out = p;
     return CISTERN_OK;
 }
@@ -49,6 +53,7 @@ void formats_pickle_free(formats_pickle *p)
     formats_pool_clear(&p->cells);
     formats_pool_clear(&p->storages);
     formats_pool_clear(&p->views);
+    formats_pool_clear(&p->classes);
     free(p->stack);
     free(p->memo);
     free(p);
@@ -145,4 +150,20 @@ cistern_status formats_pickle_append(formats_pickle *p, uint32_t container, uint
     v->u.cells.last = number;
     v->count++;
     return CISTERN_OK;
+}
+
+cistern_status formats_pickle_fail_class(const formats_pickle *p, uint32_t number, cistern_error *err)
+{
+    const formats_class *c = formats_pool_get(&p->classes, number);
+
+    return base_fail_at(
+        err, CISTERN_UNREADABLE, c->at,
+        "holds code: the pickle asks for \"%.*s.%.*s\", which is not allowed; nothing was "
+        "run (of a whole model or checkpoint, save the state_dict() alone)",
+        (int)c->module_len, (const char *)c->module, (int)c->name_len, (const char *)c->name);
+}
+
+cistern_status formats_pickle_check_names(const formats_pickle *p, cistern_error *err)
+{
+    return p->classes.count > 1 ? formats_pickle_fail_class(p, 1, err) : CISTERN_OK;
 }

@@ -209,6 +209,8 @@ cistern_status formats_rebuild_call(formats_pickle *p, uint32_t callable, uint32
     uint32_t n;
     cistern_status st;
 
+    if (c->kind == FORMATS_CLASS)
+        return formats_pickle_fail_class(p, c->u.number, p->err);
     if (c->kind != FORMATS_GLOBAL)
         return FORMATS_PICKLE_FAIL(p, "the pickle calls %s", formats_pickle_kind_text(c));
     const formats_global *g = formats_global_peek(c->u.number);
@@ -222,6 +224,9 @@ cistern_status formats_rebuild_call(formats_pickle *p, uint32_t callable, uint32
         return st ? st : torch_size(p, arg[0], args, out);
     case FORMATS_GLOBAL_IGNORED:
         return formats_pickle_new_value(p, FORMATS_OPAQUE, out);
+    case FORMATS_GLOBAL_SET: /* its members are of no interest */
+        st = check_args(p, g, n, 0, 1);
+        return st ? st : formats_pickle_new_value(p, FORMATS_SET, out);
     case FORMATS_GLOBAL_REBUILD_TENSOR:
         st = check_args(p, g, n, 4, 4);
         return st ? st : rebuild_tensor(p, arg, 0, out);
@@ -290,9 +295,6 @@ static cistern_status fill_storage(formats_pickle *p, const formats_value *const
 {
     cistern_status st;
 
-    if (n && formats_pickle_text_is(part[0], "module"))
-        return FORMATS_PICKLE_FAIL(
-            p, "holds code: a whole module was saved, not its state_dict(); nothing was run");
     if (n < 5 || n > 6 || !formats_pickle_text_is(part[0], "storage"))
         return FORMATS_PICKLE_FAIL(p, "a persistent id of %u members is not that of a storage", n);
     if ((st = storage_type(p, part[1], s)))
@@ -309,6 +311,19 @@ static cistern_status fill_storage(formats_pickle *p, const formats_value *const
     return n == 6 ? storage_view(p, part[5], s) : CISTERN_OK;
 }
 
+/* ('module', class, file, source): PyTorch's older files say so at the first mention of a module's class. The class is
+ * what counts; the source is text. */
+static cistern_status module_class(formats_pickle *p, uint32_t id, const formats_value *const *part,
+                                   uint32_t n, uint32_t *out)
+{
+    if (n != 4 || part[1]->kind != FORMATS_CLASS)
+        return FORMATS_PICKLE_FAIL(p, "a persistent id of a module has %u members and names %s, not a class",
+                                   n, n > 1 ? formats_pickle_kind_text(part[1]) : "nothing");
+    const formats_cell *first = formats_pickle_cell(p, formats_pickle_value(p, id)->u.cells.first);
+    *out = formats_pickle_cell(p, first->next)->value;
+    return CISTERN_OK;
+}
+
 cistern_status formats_rebuild_storage(formats_pickle *p, uint32_t id, uint32_t *out)
 {
     const formats_value *part[ARGS_MAX];
@@ -316,6 +331,8 @@ cistern_status formats_rebuild_storage(formats_pickle *p, uint32_t id, uint32_t 
     uint32_t n, number;
     cistern_status st = unpack(p, id, "a persistent id", part, &n);
 
+    if (!st && n && formats_pickle_text_is(part[0], "module"))
+        return module_class(p, id, part, n, out);
     if (!st)
         st = fill_storage(p, part, n, &s);
     if (st)

@@ -4,7 +4,9 @@
  *  1. A dict that holds tensors itself is the state_dict. One that holds none, but a dict under one of the usual
  *     wrapper keys, is stepped into: so a checkpoint's optimizer and its moments are left out.
  *  2. Where neither fits, every tensor in nested dicts, lists and tuples counts, named by its path.
- *  3. No recursion: the path is an explicit stack; members looked at are counted, because a container may be met
+ *  3. Of a record, which stands for a whole saved module, the tensors are those in its _parameters and _buffers and in
+ *     the records in its _modules, named as its state_dict() would name them. Nothing else of it is looked at.
+ *  4. No recursion: the path is an explicit stack; members looked at are counted, because a container may be met
  *     many times and may hold itself.
  */
 #include "priv/formats_state.h"
@@ -35,8 +37,29 @@ typedef struct walk {
     cistern_error *err;
 } walk;
 
+/* What a module keeps its tensors in; later ones are looked at first. */
+static const char *const module_parts[] = {"_modules", "_buffers", "_parameters"};
+#define MODULE_PARTS_LEN ((uint32_t)(sizeof module_parts / sizeof module_parts[0]))
+
+/* The dict that a record has under a name, or NULL. */
+static const formats_value *record_part(const formats_pickle *p, const formats_value *record,
+                                        const char *name)
+{
+    const formats_value *part =
+        record->u.number ? formats_pickle_lookup(p, formats_pickle_value(p, record->u.number), name) : NULL;
+    return part && part->kind == FORMATS_DICT ? part : NULL;
+}
+
+static bool is_module(const formats_pickle *p, const formats_value *v)
+{
+    return v->kind == FORMATS_RECORD && (record_part(p, v, "_modules") || record_part(p, v, "_parameters"));
+}
+
+/* Whether what is looked for begins here: a state_dict, or a module that was saved whole. */
 static bool holds_tensors(const formats_pickle *p, const formats_value *dict)
 {
+    if (is_module(p, dict))
+        return true;
     if (dict->kind != FORMATS_DICT)
         return false;
     for (uint32_t c = dict->u.cells.first; c; c = formats_pickle_cell(p, c)->next) {
@@ -85,7 +108,8 @@ static const formats_value *choose(const formats_pickle *p, const formats_value 
 
 static bool is_container(const formats_value *v)
 {
-    return v->kind == FORMATS_DICT || v->kind == FORMATS_LIST || v->kind == FORMATS_TUPLE;
+    return v->kind == FORMATS_DICT || v->kind == FORMATS_LIST || v->kind == FORMATS_TUPLE ||
+           v->kind == FORMATS_RECORD;
 }
 
 /* Text of a member's key behind the path; false: this key gives no name (it is skipped). */
@@ -137,7 +161,13 @@ static cistern_status add_tensor(walk *w, uint32_t number)
     return model_index_add(w->index, &t, w->err);
 }
 
-static cistern_status enter(walk *w, const formats_value *container, size_t name_len)
+static cistern_status too_many_steps(const walk *w)
+{
+    return base_fail(w->err, CISTERN_UNREADABLE, "more than %u members in nested containers",
+                     FORMATS_WALK_STEPS_MAX);
+}
+
+static cistern_status enter_one(walk *w, const formats_value *container, size_t name_len)
 {
     if (w->depth == FORMATS_WALK_DEPTH_MAX)
         return base_fail(w->err, CISTERN_UNREADABLE, "containers are nested more than %u deep",
@@ -145,6 +175,24 @@ static cistern_status enter(walk *w, const formats_value *container, size_t name
     w->at[w->depth++] =
         (level){.container = container, .cell = container->u.cells.first, .name_len = name_len};
     return CISTERN_OK;
+}
+
+static cistern_status enter(walk *w, const formats_value *container, size_t name_len)
+{
+    cistern_status st = CISTERN_OK;
+
+    if (container->kind != FORMATS_RECORD)
+        return enter_one(w, container, name_len);
+    if (container->u.number) /* what the look-ups below pass over */
+        w->steps += MODULE_PARTS_LEN * formats_pickle_value(w->p, container->u.number)->count;
+    if (w->steps > FORMATS_WALK_STEPS_MAX)
+        return too_many_steps(w);
+    for (uint32_t i = 0; !st && i < MODULE_PARTS_LEN; i++) {
+        const formats_value *part = record_part(w->p, container, module_parts[i]);
+        if (part)
+            st = enter_one(w, part, name_len);
+    }
+    return st;
 }
 
 /* Look at the next member of the innermost container. */
@@ -161,8 +209,7 @@ static cistern_status visit(walk *w)
     l->cell = cell->next;
     l->number++;
     if (++w->steps > FORMATS_WALK_STEPS_MAX)
-        return base_fail(w->err, CISTERN_UNREADABLE, "more than %u members in nested containers",
-                         FORMATS_WALK_STEPS_MAX);
+        return too_many_steps(w);
     if (!named || (v->kind != FORMATS_TENSOR && !is_container(v)))
         return CISTERN_OK;
     cistern_status st = append_name(w, l, text, n, &len);
@@ -204,6 +251,10 @@ cistern_status formats_state_add(const formats_pickle *p, uint32_t file, model_i
     } else if (is_container(root)) {
         st = walk_all(w, root);
     }
+    if (!st && is_module(p, root))
+        model_index_note(index, "a whole module was saved: its tensors are used, its classes are not");
+    if (!st && model_index_count(index) == before)
+        st = formats_pickle_check_names(p, err);
     if (!st && model_index_count(index) == before)
         st = base_fail(err, CISTERN_UNREADABLE, "holds no tensors, only %s", formats_pickle_kind_text(root));
     free(w);

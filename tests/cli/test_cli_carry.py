@@ -312,6 +312,20 @@ class Several(Carry):
         self.fails(2, "export", "shards", self.dir / "out", says=["3 files"])
         self.fails(2, "link", "torch", "shards", says=["3 files"])
 
+    def test_the_index_of_shards_may_be_one_of_the_files(self):
+        shards = self.shard(small_vgg11(self.dir / "whole.safetensors"), 2)
+        weights = {name: shard.name for shard in shards
+                   for name in json.loads(shard.read_bytes()[8:8 + int.from_bytes(shard.read_bytes()[:8], "little")])}
+        index = self.dir / "model.safetensors.index.json"
+        index.write_text(json.dumps({"metadata": {"total_size": 1}, "weight_map": weights}))
+        self.ok("add", index, *shards, "--as", "indexed")
+        self.ok("add", *shards, "--as", "plain")
+        self.assertEqual(len(self.json("show", "indexed")["files"]), 3)
+        want = self.json("classify", "plain", self.sample())["results"][0]["top"]
+        self.assertEqual(self.json("classify", "indexed", self.sample())["results"][0]["top"], want)
+        index.write_text(json.dumps({"weight_map": dict(weights, **{"features.0.weight": "gone.safetensors"})}))
+        self.fails(66, "add", index, *shards, "--as", "wrong", says=["gone.safetensors"])
+
     def test_a_shard_alone_is_no_model(self):
         shards = self.shard(small_vgg11(self.dir / "whole.safetensors"), 2)
         self.fails(66, "add", shards[0], "--as", "half", "--arch", "vgg11", says=["vgg11"])

@@ -106,12 +106,55 @@ static void code_is_named_and_not_run(void **state)
     assert_pickle_refused(4, "a name made of None and None", "\x80\x02NN\x93.");
 }
 
-static void whole_modules_are_refused(void **state)
+static void only_a_class_is_the_class_of_a_module(void **state)
 {
     (void)state;
-    assert_pickle_refused(28, "holds code: a whole module was saved, not its state_dict()",
+    assert_pickle_refused(28, "a persistent id of a module has 4 members and names a string, not a class",
                           "\x80\x02(X\x06\0\0\0moduleX\x06\0\0\0module"
                           "NNtQ.");
+    assert_pickle_refused(21, "a persistent id of a module has 3 members and names a class",
+                          "\x80\x02(X\x06\0\0\0modulecm\nC\nNtQ.");
+    assert_pickle_refused(42, "names a name, not a class",
+                          "\x80\x02(X\x06\0\0\0moduleccollections\nOrderedDict\nNNtQ.");
+    assert_pickle_refused(14, "a persistent id of a module has 1 members and names nothing",
+                          "\x80\x02X\x06\0\0\0module\x85Q.");
+}
+
+/* A class that is not allowed: named, made an object of, given a state; never called, whatever it is. */
+static void records_are_inert(void **state)
+{
+    (void)state;
+    /* NEWOBJ and BUILD of anything at all: there is nothing in it, so the file is what it is refused for */
+    assert_pickle_refused(2, "holds code: the pickle asks for \"os.system\"",
+                          "\x80\x02"
+                          "cos\nsystem\nX\x02\0\0\0id\x85\x81.");
+    assert_pickle_refused(2, "holds code: the pickle asks for \"m.C\"",
+                          "\x80\x02"
+                          "cm\nC\n)\x81}b.");
+    /* calling a class, a record, or a class through the memo */
+    assert_pickle_refused(2, "holds code: the pickle asks for \"m.C\"",
+                          "\x80\x02"
+                          "cm\nC\n)R.");
+    assert_pickle_refused(2, "holds code: the pickle asks for \"m.C\"",
+                          "\x80\x02"
+                          "cm\nC\nq\x01)\x81h\x01)R.");
+    assert_pickle_refused(10, "the pickle calls an object",
+                          "\x80\x02"
+                          "cm\nC\n)\x81)R.");
+    /* what is no object takes no state, and a record takes no members */
+    assert_pickle_refused(8, "the pickle sets the state of a class",
+                          "\x80\x02"
+                          "cm\nC\n}b.");
+    assert_pickle_refused(11, "the pickle sets items of an object",
+                          "\x80\x02"
+                          "cm\nC\n)\x81NNs.");
+    assert_pickle_refused(8, "the pickle makes an object from None",
+                          "\x80\x02"
+                          "cm\nC\nN\x81.");
+    /* a class is no storage's, no tensor's and no dtype's */
+    assert_pickle_refused(30, "a storage's class is a class",
+                          "\x80\x02(X\x07\0\0\0storagecm\nC\nX\x01\0\0\0"
+                          "0NK\x01tQ.");
 }
 
 /* 3: targets of the wrong kind. */
@@ -481,6 +524,7 @@ static void names_asked_for_are_short(void **state)
     name[FORMATS_GLOBAL_BYTES_MAX - 1] = 0; /* with the module's one byte: at the limit */
     FORGE(&pickle, "\x80\x02");
     pickle_global(&pickle, "m", name);
+    FORGE(&pickle, ")R.");
     refused_at(&pickle, 2, "holds code: the pickle asks for \"m.aaaa", __FILE__, __LINE__);
     name[FORMATS_GLOBAL_BYTES_MAX - 1] = 'a';
     name[FORMATS_GLOBAL_BYTES_MAX] = 0;
@@ -547,7 +591,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_one_is_read),
         cmocka_unit_test(code_is_named_and_not_run),
-        cmocka_unit_test(whole_modules_are_refused),
+        cmocka_unit_test(only_a_class_is_the_class_of_a_module),
+        cmocka_unit_test(records_are_inert),
         cmocka_unit_test(only_containers_take_members),
         cmocka_unit_test(a_tensor_takes_no_members),
         cmocka_unit_test(memo_numbers_are_checked),

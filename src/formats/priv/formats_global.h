@@ -16,6 +16,7 @@ typedef enum formats_global_kind {
     FORMATS_GLOBAL_UNTYPED,           /* torch.storage.UntypedStorage: numel counts bytes */
     FORMATS_GLOBAL_TYPED,             /* torch.storage.TypedStorage: tells no dtype */
     FORMATS_GLOBAL_DTYPE,             /* torch.float32 … */
+    FORMATS_GLOBAL_SET,               /* set: of a list */
 } formats_global_kind;
 
 typedef struct formats_global {
@@ -24,9 +25,13 @@ typedef struct formats_global {
     model_dtype dtype; /* of a storage or dtype */
 } formats_global;
 
-/** The allowed name's number, put on *out. @retval UNREADABLE  any other name, which the message gives. */
+/**
+ * The allowed name's number, put on *out. @param out_known  false: any other name.
+ * @retval UNREADABLE  a name that is too long; one of a kind of tensor that is not read.
+ */
 cistern_status formats_global_find(formats_pickle *p, const uint8_t *module, size_t module_len,
-                                   const uint8_t *name, size_t name_len, uint32_t *out) CISTERN_MUST_CHECK;
+                                   const uint8_t *name, size_t name_len, bool *out_known,
+                                   uint32_t *out) CISTERN_MUST_CHECK;
 const formats_global *formats_global_peek(uint32_t number);
 
 #endif

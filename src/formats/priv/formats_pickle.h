@@ -2,7 +2,8 @@
  *
  * It knows opcodes of protocols 2 to 5 that can build numbers, strings, tuples, lists, dicts, sets and tensors, and a
  * closed list of names (formats_global.h). A name is turned into a number of that list; "calling" it is a switch over
- * the number. There is no other way to run anything, and no option to add one.
+ * the number. There is no other way to run anything, and no option to add one. A name outside the list may stand for the
+ * class of an object that a whole saved module is made of: the object becomes a record of its state.
  */
 #ifndef FORMATS_PICKLE_H
 #define FORMATS_PICKLE_H
@@ -28,6 +29,8 @@ typedef enum formats_kind {
     FORMATS_STORAGE, /* u.number in storages */
     FORMATS_TENSOR,  /* u.number in views */
     FORMATS_OPAQUE,  /* something allowed whose content is of no interest */
+    FORMATS_CLASS,   /* u.number in classes: a name that is not allowed, so far only mentioned */
+    FORMATS_RECORD, /* what stands for an object of such a class: u.number is the dict of its state, 0: none */
 } formats_kind;
 
 typedef struct formats_value {
@@ -75,11 +78,18 @@ typedef struct formats_view {
     uint64_t start;                  /* bytes from the start of the storage (or of its view) */
 } formats_view;
 
+/** A name outside the closed list, borrowed from the pickle. It can be in the way or name a record, never be called. */
+typedef struct formats_class {
+    const uint8_t *module, *name;
+    uint32_t module_len, name_len;
+    uint64_t at; /* byte of the file where it is mentioned */
+} formats_class;
+
 typedef struct formats_pickle {
     base_cursor in;
     uint64_t origin; /* byte of the file where the pickle begins */
     size_t op_at;    /* byte of the pickle where the current opcode begins */
-    formats_pool values, cells, storages, views;
+    formats_pool values, cells, storages, views, classes;
     uint32_t *stack, depth, stack_capacity;
     uint32_t mark[FORMATS_MARKS_MAX], mark_count; /* stack depths */
     uint32_t *memo, memo_count, memo_capacity;
@@ -106,6 +116,8 @@ const formats_cell *formats_pickle_cell(const formats_pickle *p, uint32_t cell);
 const formats_value *formats_pickle_lookup(const formats_pickle *p, const formats_value *dict,
                                            const char *key);
 bool formats_pickle_text_is(const formats_value *v, const char *text);
+/** OK, or UNREADABLE if any name outside the closed list is mentioned: for a pickle that is of no other use. */
+cistern_status formats_pickle_check_names(const formats_pickle *p, cistern_error *err) CISTERN_MUST_CHECK;
 /** "a dict", "None" …: for messages. */
 const char *formats_pickle_kind_text(const formats_value *v);
 
@@ -116,5 +128,7 @@ cistern_status formats_pickle_new_value(formats_pickle *p, formats_kind kind,
                                         uint32_t *out) CISTERN_MUST_CHECK;
 cistern_status formats_pickle_append(formats_pickle *p, uint32_t container, uint32_t key,
                                      uint32_t value) CISTERN_MUST_CHECK;
+/** Refuse a pickle for a name outside the closed list, by its number in classes. */
+cistern_status formats_pickle_fail_class(const formats_pickle *p, uint32_t number, cistern_error *err);
 
 #endif
