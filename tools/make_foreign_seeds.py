@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""Fill tests/fuzz/corpus/ for the ONNX and TensorFlow readers from the golden files in tests/formats/foreign/, with their
+tensors made small.
+
+    make_foreign_seeds.py    with a Python that has onnx and TensorFlow
+"""
+import os
+from pathlib import Path
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
+import numpy
+import onnx
+from onnx import numpy_helper
+from tensorflow.core.framework import graph_pb2
+from tensorflow.python.framework.tensor_util import MakeNdarray, make_tensor_proto
+
+TOP = Path(__file__).resolve().parent.parent
+FOREIGN = TOP / "tests/formats/foreign"
+CORPUS = TOP / "tests/fuzz/corpus"
+
+
+def put(target, name, data):
+    path = CORPUS / target / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def small(array):
+    """At most two of everything but a kernel's sides."""
+    cut = tuple(slice(0, n if n == 3 else 2) for n in array.shape)
+    return numpy.zeros_like(array[cut])
+
+
+def shrink_onnx(path):
+    model = onnx.load(str(path), load_external_data=False)
+    for tensor in list(model.graph.initializer) + [a.t for n in model.graph.node for a in n.attribute if a.name == "value"]:
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            for entry in tensor.external_data:
+                entry.value = {"location": "m.data", "offset": "0"}.get(entry.key, entry.value)
+            continue
+        if len(tensor.dims) == 0 or tensor.data_type == onnx.TensorProto.INT64:
+            continue
+        raw, name = tensor.HasField("raw_data"), tensor.name
+        array = small(numpy_helper.to_array(tensor))
+        fresh = numpy_helper.from_array(array, name) if raw else \
+            onnx.helper.make_tensor(name, tensor.data_type, array.shape, array.flatten().tolist())
+        tensor.CopyFrom(fresh)
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    del model.graph.value_info[:]
+    return model.SerializeToString()
+
+
+def shrink_graph(path):
+    graph = graph_pb2.GraphDef()
+    graph.ParseFromString(path.read_bytes())
+    for node in graph.node:
+        if node.op == "Const" and node.attr["value"].tensor.dtype == 1:
+            node.attr["value"].tensor.CopyFrom(make_tensor_proto(small(MakeNdarray(node.attr["value"].tensor))))
+    return graph.SerializeToString()
+
+
+def rows_of(table):
+    """The first data block's entries: what lies before its restarts, up to the block that the index names."""
+    def varint(at):
+        value = shift = 0
+        while True:
+            value |= (table[at] & 127) << shift
+            at, shift = at + 1, shift + 7
+            if table[at - 1] < 128:
+                return value, at
+
+    at = len(table) - 48
+    for _ in range(2):
+        _, at = varint(at)
+    index, at = varint(at)
+    at = index
+    for _ in range(2):
+        new, at = varint(at)
+    _, at = varint(at)
+    offset, at = varint(at + new)
+    size, _ = varint(at)
+    block = table[offset:offset + size]
+    return block[:-4 - 4 * int.from_bytes(block[-4:], "little")]
+
+
+if __name__ == "__main__":
+    for name in ("torch_script", "torch_old_bn", "mxnet", "constants", "fields_half", "keras", "external/model"):
+        data = shrink_onnx(FOREIGN / f"{name}.onnx")
+        put("formats_onnx", name.replace("/", "_"), data)
+        if name in ("mxnet", "keras"):
+            put("formats_protobuf", name, data)
+    for name in ("tf_slim", "tf_frozen", "tf_frozen_keras2_bn"):
+        put("formats_tensorflow", name + ".graph", b"\0" + shrink_graph(FOREIGN / f"{name}.pb"))
+    for name in ("tf_slim", "tf_keras2_bn", "tf_saved"):
+        table = (FOREIGN / name / "variables/variables.index").read_bytes()
+        put("formats_tensorflow", name + ".index", b"\1" + table)
+        put("formats_tensorflow", name + ".rows", b"\2" + rows_of(table))
+    put("formats_shards", "good", b'{"metadata":{"total_size":2.0,"x":null},\n "weight_map":{"a":"a.safetensors","b":'
+                                  b'"b.safetensors"}}\n')
+    put("formats_shards", "path", b'{"weight_map":{"a":"../a.safetensors"}}')
+    put("formats_shards", "other", b'{"weight_map":{"a":"b.safetensors"}}')
