@@ -3,6 +3,9 @@
 
     make_keras_goldens.py OUT           with TensorFlow and Keras 3 (2.21 and 3.15 wrote those that are there)
     make_keras_goldens.py OUT legacy    the same with tf_keras (Keras 2.21): Keras 2's own writers
+    make_keras_goldens.py OUT tf213     with TensorFlow 2.13, whose names nobody writes any more
+    make_keras_goldens.py OUT seeds     the tiny files of tests/fuzz/corpus/formats_hdf5/, with h5py
+    make_keras_goldens.py OUT refused   files that are refused: refused.txt has `refuse NAME | text of the message`
 
 Models are VGGs whose dimensions all differ and whose values are nowhere neutral: leaving out a bias, a batch norm or its
 epsilon, or reading an axis in another order, changes the answer or the shape. Each writes <part>.txt:
@@ -15,16 +18,18 @@ order, channels first. Their logits come from the same weights in Keras 3.
 """
 import os
 import sys
+import zipfile
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
-LEGACY = sys.argv[2:] == ["legacy"]
+PART = sys.argv[2] if len(sys.argv) > 2 else ""
+LEGACY = PART in ("legacy", "tf213")  # Keras 2
 if LEGACY:
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
 
 import h5py  # noqa: E402
 import numpy as np  # noqa: E402
-if LEGACY:
+if PART == "legacy":
     import tf_keras as keras  # noqa: E402
 else:
     import keras  # noqa: E402
@@ -288,13 +293,147 @@ def keras2_own(golden):
     golden.told("tf_keras.weights.h5", "Keras .weights.h5", "vgg11_bn", 1e-3, want)
 
 
+# ---- seeds: one of each structure, as small as h5py makes them ----
+
+def seed_named(path, strings, backend=b"tensorflow", libver="earliest", order="<f4", **how):
+    with h5py.File(path, "w", libver=libver) as file:
+        file.attrs["layer_names"] = strings(["c", "d"])
+        if backend:
+            file.attrs["backend"] = backend
+        for layer, shape in (("c", (2, 3, 3, 3) if not backend else (3, 3, 3, 2)), ("d", (98, 2))):
+            group = file.create_group(layer)
+            group.attrs["weight_names"] = strings([f"{layer}/kernel:0", f"{layer}/bias:0"])
+            values = np.arange(np.prod(shape), dtype=order).reshape(shape)
+            group.create_dataset(f"{layer}/kernel:0", data=values, **how)
+            group[f"{layer}/bias:0"] = np.ones(2, order)
+
+
+def seed_numbered(path, container="layers", **how):
+    with h5py.File(path, "w") as file:
+        for i in (0, 1, 10):
+            group = file.create_group(f"{container}/conv2d{f'_{i}' if i else ''}/vars")
+            group["0"] = np.ones((3, 3, 1, 1), "<f4")
+            group["1"] = np.ones(1, "<f2")
+        inner = file.create_group(f"{container}/functional/layers/batch_normalization/vars", **how)
+        for i in range(4):
+            inner[str(i)] = np.ones(1, "<f4")
+        odd = file.create_dataset(f"{container}/dense/vars/0", data=np.ones((2, 2), "V2"))
+        odd.attrs["dtype"] = "bfloat16"
+
+
+def seeds(out):
+    at = lambda name: os.path.join(out, name)  # noqa: E731
+    seed_named(at("fixed.h5"), fixed)
+    seed_named(at("variable.h5"), variable)
+    seed_named(at("theano.h5"), fixed, backend=b"theano")
+    seed_named(at("keras1.h5"), fixed, backend=None)
+    seed_named(at("gzip.h5"), fixed, compression="gzip", shuffle=True, chunks=True)
+    seed_named(at("chunks.h5"), variable, backend=b"theano", chunks=True)
+    seed_named(at("big_endian.h5"), fixed, order=">f4")
+    seed_named(at("latest.h5"), variable, libver="latest")
+    seed_numbered(at("numbered.weights.h5"))
+    seed_numbered(at("numbered_ordered.weights.h5"), track_order=True)
+    seed_numbered(at("numbered_2_13.weights.h5"), "_layer_checkpoint_dependencies")
+    with zipfile.ZipFile(at("numbered.keras"), "w") as archive:
+        archive.writestr("config.json", "{}")
+        archive.write(at("numbered.weights.h5"), "model.weights.h5")
+
+
+# ---- what is refused ----
+
+def lone(file, **how):
+    """One convolution; `how` makes its kernel."""
+    file.attrs["layer_names"] = fixed(["c"])
+    file.attrs["backend"] = b"tensorflow"
+    group = file.create_group("c")
+    group.attrs["weight_names"] = fixed(["kernel:0"])
+    if how:
+        group.create_dataset("kernel:0", **how)
+    return group
+
+
+def refused(out):
+    lines = [f"# h5py {h5py.__version__}, HDF5 {h5py.version.hdf5_version}"]
+    kernel = np.arange(54, dtype="<f4").reshape(3, 3, 3, 2)
+
+    def case(name, message, make, **how):
+        with h5py.File(os.path.join(out, name + ".h5"), "w", **how) as file:
+            make(file)
+        lines.append(f"refuse {name}.h5 | {message}")
+
+    def linked(link):
+        def make(file):
+            lone(file)["kernel:0"] = link
+        return make
+
+    def filtered(**how):
+        return lambda file: lone(file, data=kernel, chunks=True, **how) and None
+
+    def virtual(file):
+        layout = h5py.VirtualLayout((3, 3, 3, 2), "<f4")
+        layout[...] = h5py.VirtualSource("other.h5", "d", (3, 3, 3, 2))
+        lone(file).create_virtual_dataset("kernel:0", layout)
+
+    def dense_links(file):
+        group = lone(file)
+        for i in range(20):
+            group.create_group(f"g{i}")
+
+    def committed(file):
+        file["type"] = np.dtype("<f4")
+        lone(file).create_dataset("kernel:0", data=kernel, dtype=file["type"])
+
+    def half_written(file):
+        data = lone(file).create_dataset("kernel:0", (64, 64), "<f4", chunks=(16, 16))
+        data[:16] = 1
+
+    case("external", "external storage, which is never followed",
+         lambda f: lone(f, shape=(3, 3, 3, 2), dtype="<f4", external=[("/etc/hostname", 0, h5py.h5f.UNLIMITED)]))
+    case("external_link", "is an external link, which is never followed", linked(h5py.ExternalLink("other.h5", "/d")))
+    case("soft_link", "'kernel:0' is a soft link, which is never followed", linked(h5py.SoftLink("/c/kernel:0")))
+    case("virtual", "a virtual dataset, whose bytes are in other files and never followed", virtual, libver="latest")
+    case("lzf", "filter 32000 (of a plugin)", filtered(compression="lzf"))
+    case("fletcher32", "filter 3 (fletcher32)", filtered(fletcher32=True))
+    case("scaleoffset", "filter 6 (scaleoffset)", filtered(scaleoffset=2))
+    case("unallocated", "a dataset without bytes (unallocated)", lambda f: lone(f, shape=(3, 3, 3, 2), dtype="<f4"))
+    case("half_written", "is not there (unallocated)", half_written)
+    case("dense_links", "a group with dense links", dense_links, libver="latest")
+    case("new_chunks", "chunks with an index of HDF5 1.10", filtered(), libver="latest")
+    case("committed", "a dataset with a shared type", committed)
+    case("nine_dimensions", "a dataspace of 9 dimensions, at most 8 allowed", lambda f: lone(f, data=np.ones((1,) * 9, "<f4")))
+    case("big_chunk", "at most 50331648 allowed: save the file again with smaller chunks",
+         lambda f: lone(f, shape=(1 << 12, 1 << 16), dtype="<f4", chunks=(1 << 8, 1 << 4), compression="gzip")
+         .__getitem__("kernel:0").__setitem__((0, 0), 1))
+    case("texts", "holds no weights", lambda f: lone(f, data=np.array([b"abc"])))
+    case("missing_group", "layer 'd' is named, but not in the file",
+         lambda f: lone(f, data=kernel).file.attrs.__setitem__("layer_names", fixed(["c", "d"])))
+    case("missing_weight", "names a weight '../c/kernel:0', which is not in the file",
+         lambda f: lone(f, data=kernel).attrs.__setitem__("weight_names", fixed(["../c/kernel:0"])))
+    case("group_as_weight", "'c/kernel:0' is not a dataset", lambda f: lone(f).create_group("kernel:0"))
+    case("numbers_as_names", "attribute 'layer_names' holds no texts",
+         lambda f: f.attrs.__setitem__("layer_names", np.arange(3)))
+    case("not_keras", "an HDF5 file, but not one of Keras 1, 2 or 3", lambda f: f.create_dataset("a", data=kernel))
+    case("keras0", "an HDF5 file, but not one of Keras 1, 2 or 3", lambda f: f.attrs.__setitem__("nb_layers", 3))
+    case("twice", "is there twice",
+         lambda f: lone(f, data=kernel).attrs.__setitem__("weight_names", fixed(["kernel:0", "kernel:0"])))
+    with open(os.path.join(out, "refused.txt"), "w") as file:
+        file.write("\n".join(lines) + "\n")
+
+
 def main():
     import tensorflow
     out = sys.argv[1]
     os.makedirs(out, exist_ok=True)
+    if PART in ("seeds", "refused"):
+        (seeds if PART == "seeds" else refused)(out)
+        return
     versions = f"keras {keras.__version__}, tensorflow {tensorflow.__version__}, h5py {h5py.__version__}"
-    golden = Golden(out, "keras2" if LEGACY else "keras3", versions)
-    if LEGACY:
+    golden = Golden(out, PART or "keras3", versions)
+    if PART == "tf213":
+        model = vgg("vgg11", norm=True, names=False)
+        model.save(golden.path("tf213.keras"))
+        golden.told("tf213.keras", "Keras .keras", "vgg11_bn", 1e-3, logits(model))
+    elif PART == "legacy":
         keras2_own(golden)
     else:
         keras3(golden)

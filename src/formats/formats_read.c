@@ -70,6 +70,14 @@ static const reader *reader_for(const formats_file *file)
     return formats_shards_is(file) ? &shards : reader_for_message(file);
 }
 
+/* Everything was read; what does not lie plain is written. A lone file is named when that fails. */
+static cistern_status write_decoded(formats_output *out, const formats_sink *sink, cistern_error *err)
+{
+    cistern_status st = formats_decoded_write(out->decoded, out->index, sink, err);
+
+    return st && out->file_count == 1 ? base_frame(err, st, "%s", out->files[0].path) : st;
+}
+
 /* What is known of the whole version so far. */
 typedef struct progress {
     const char *kind;
@@ -144,7 +152,7 @@ cistern_status formats_read(const formats_file *files, size_t count, const forma
     if (!(st = base_calloc(count, sizeof *o.taken, &o.taken, err)) &&
         !(st = model_index_new(sizes, count, &o.index, err)) &&
         !(st = formats_decoded_new(&o.decoded, err)) && !(st = read_all(&o, err)) &&
-        !(st = formats_decoded_write(o.decoded, o.index, sink, err))) {
+        !(st = write_decoded(&o, sink, err))) {
         *out = o.index;
         o.index = NULL;
     }

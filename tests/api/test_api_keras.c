@@ -143,7 +143,13 @@ static void what_keras_3_wrote_gives_its_logits(void **state)
 
 static void what_keras_2_wrote_gives_its_logits(void **state)
 {
-    assert_int_equal(each(*state, "keras2.txt", open_path), 4);
+    assert_int_equal(each(*state, "legacy.txt", open_path), 4);
+}
+
+/* Which called the group of layers by another name, and left out numbers. */
+static void what_tensorflow_2_13_wrote_gives_its_logits(void **state)
+{
+    assert_int_equal(each(*state, "tf213.txt", open_path), 1);
 }
 
 /* ---- decoded tensors in a store ---- */
@@ -306,6 +312,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_keras_3_wrote_gives_its_logits),
         TEST(what_keras_2_wrote_gives_its_logits),
+        TEST(what_tensorflow_2_13_wrote_gives_its_logits),
         TEST(tensors_are_decoded_once),
         TEST(decoded_tensors_that_are_lost_are_made_again),
         TEST(where_nothing_can_be_kept_tensors_are_decoded_in_memory),
