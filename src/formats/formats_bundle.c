@@ -139,24 +139,32 @@ static cistern_status read_entry(bundle *b, uint64_t begin, uint64_t end, entry 
     }
 }
 
-static cistern_status add_entry(bundle *b, entry *e, uint64_t at)
+/* That the bytes are there; also of what is not listed, so that a file that was cut short is told. */
+static cistern_status place_entry(bundle *b, entry *e, uint64_t at)
 {
-    uint64_t bytes, end;
+    uint64_t end;
 
     if (e->shard >= b->shards)
         return FAIL(b, at, "tensor '%s' is in data file %llu of %llu", e->t.name,
                     (unsigned long long)e->shard, (unsigned long long)b->shards);
+    e->t.file = b->shard[e->shard];
+    e->t.offset = e->offset;
+    const formats_file *file = &b->out->files[e->t.file];
+    if (!base_add_u64(e->offset, e->size, &end) || end > file->size)
+        return FAIL(b, at, "tensor '%s' is at byte %llu of %s, beyond the end of its %llu bytes", e->t.name,
+                    (unsigned long long)e->offset, file->path, (unsigned long long)file->size);
+    return CISTERN_OK;
+}
+
+static cistern_status add_entry(bundle *b, entry *e, uint64_t at)
+{
+    uint64_t bytes;
+
     if (!formats_values_strides(&e->t, &bytes))
         return FAIL(b, at, "tensor '%s' has a shape whose size overflows", e->t.name);
     if (bytes != e->size)
         return FAIL(b, at, "tensor '%s' has %llu bytes, but its shape takes %llu", e->t.name,
                     (unsigned long long)e->size, (unsigned long long)bytes);
-    e->t.file = b->shard[e->shard];
-    e->t.offset = e->offset;
-    if (!base_add_u64(e->offset, bytes, &end) || end > b->out->files[e->t.file].size)
-        return FAIL(b, at, "tensor '%s' is at byte %llu of %s, beyond the end of its %llu bytes", e->t.name,
-                    (unsigned long long)e->offset, b->out->files[e->t.file].path,
-                    (unsigned long long)b->out->files[e->t.file].size);
     return model_index_add(b->out->index, &e->t, b->err);
 }
 
@@ -177,6 +185,7 @@ static cistern_status take_row(void *user, formats_text key, uint64_t begin, uin
     memcpy(name, key.at, key.len);
     name[key.len] = 0;
     TRY(read_entry(b, begin, end, &e));
+    TRY(place_entry(b, &e, begin));
     if (!formats_tensorflow_dtype(e.type, &e.t.dtype)) {
         b->left_out++;
         return CISTERN_OK;

@@ -109,9 +109,9 @@ static const char *by_text(const formats_file *file)
 
 bool formats_other_is_document(const formats_file *file)
 {
-    const char *what = by_sign(file) ? NULL : by_text(file);
+    const char *what = file->size == 0 || by_sign(file) ? NULL : by_text(file);
 
-    return file->size == 0 || (what && (strstr(what, "JSON") || strncmp(what, "a text", 6) == 0));
+    return what && (strstr(what, "JSON") || strncmp(what, "a text", 6) == 0);
 }
 
 cistern_status formats_other_refuse(const formats_file *file, cistern_error *err)
