@@ -59,10 +59,7 @@ static void cut_files_are_refused(void **state)
                              *const graph[] = {"tf_slim.pb"},
                              *const external[] = {"model.onnx", "model.onnx.data"},
                              *const data[] = {"model.onnx.data", "model.onnx"}, *const index[] = {VARIABLES},
-                             *const values[] = {"variables.data-00000-of-00001", "variables.index"},
-                             *const list[] = {"model.safetensors.index.json",
-                                              "model-00001-of-00002.safetensors",
-                                              "model-00002-of-00002.safetensors"};
+                             *const values[] = {"variables.data-00000-of-00001", "variables.index"};
 
     (void)state;
     cut_everywhere("", onnx, 1);
@@ -72,7 +69,6 @@ static void cut_files_are_refused(void **state)
     cut_everywhere("external/", data, 2);
     cut_everywhere("tf_keras2_bn/variables/", index, 2);
     cut_everywhere("tf_keras2_bn/variables/", values, 2);
-    cut_everywhere("sharded/", list, 3);
 }
 
 /* Keras 3 spells a batch norm out in eight operators; that is not guessed at. */
