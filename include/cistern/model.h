@@ -14,8 +14,8 @@ typedef struct cistern_model cistern_model;
  *  @retval CISTERN_NOT_FOUND, CISTERN_DAMAGED, CISTERN_USAGE */
 CISTERN_API cistern_status cistern_model_open(cistern *c, const char *reference, const cistern_call *call,
                                               cistern_model **out, cistern_error *err) CISTERN_MUST_CHECK;
-/** Open a weight file that is in no store: it is read by the import program each time. `declared` may be NULL (architecture,
- *  preprocess, labels, config of it are used). @retval CISTERN_NOT_FOUND (says which command fetches it), CISTERN_UNREADABLE */
+/** Open a weight file, or the files of a directory as one model, that is in no store: it is read by the import program each
+ *  time. `declared` may be NULL (architecture, preprocess, labels, config of it are used). @retval CISTERN_NOT_FOUND (says which command fetches it), CISTERN_UNREADABLE */
 struct cistern_pull_options;
 CISTERN_API cistern_status cistern_model_open_file(cistern *c, const char *path,
                                                    const struct cistern_pull_options *declared,

@@ -13,6 +13,7 @@
 #include "tiers_config.h"
 #include "tiers_index.h"
 #include "tiers_open.h"
+#include "tiers_tree.h"
 
 static cistern_status model_new(cistern *c, size_t files, cistern_model **out, cistern_error *err)
 {
@@ -269,37 +270,65 @@ static cistern_status file_facts(cistern *c, const char *path, const cistern_pul
     return st;
 }
 
-static cistern_status load_file(cistern *c, const char *path, const cistern_pull_options *declared,
-                                const base_run *run, cistern_model *m, cistern_error *err)
+/* A file, or what is in a directory. */
+static cistern_status open_user_files(const char *path, tiers_tree *out, cistern_error *err)
 {
     int fd = -1;
-    ingest_file file;
-    decoding d = {NULL, -1, 0};
+    if (!tiers_tree_needed(&path, 1)) {
+        cistern_status st = open_user_file(path, &fd, err);
+        if (st != CISTERN_OK)
+            return st;
+        close(fd);
+    }
+    return tiers_tree_expand(&path, 1, out, err);
+}
+
+static cistern_status describe_file(cistern_model *m, const char *path, cistern_error *err)
+{
     cistern_status st = base_calloc(1, sizeof *m->version, &m->version, err);
     if (st != CISTERN_OK)
         return st;
     catalog_version_init(&m->version->v);
     model_facts_init(&m->version->facts);
     m->version->here = true;
-    st = base_strdup(path, &m->version->path, err);
+    return base_strdup(path, &m->version->path, err);
+}
+
+/* The index, and what had to be decoded for it. */
+static cistern_status import_files(cistern *c, const ingest_file *files, size_t count, const base_run *run,
+                                   cistern_model *m, cistern_error *err)
+{
+    decoding d = {NULL, -1, 0};
+    cistern_status st = begin_decoding(c, false, &d, err);
     if (st == CISTERN_OK)
-        st = open_user_file(path, &fd, err);
-    if (st != CISTERN_OK)
-        return st;
-    file.fd = fd;
-    file.path = path;
-    st = begin_decoding(c, false, &d, err);
-    if (st == CISTERN_OK)
-        st = api_import(c, &file, 1, d.fd, run, &m->index, err);
+        st = api_import(c, files, count, d.fd, run, &m->index, err);
     if (st == CISTERN_OK)
         st = take_decoding(&d, m, err);
     end_decoding(&d);
+    return st;
+}
+
+static cistern_status load_files(cistern *c, const char *path, const tiers_tree *t,
+                                 const cistern_pull_options *declared, const base_run *run, cistern_model *m,
+                                 cistern_error *err)
+{
+    ingest_file *files = NULL;
+    cistern_status st = describe_file(m, path, err);
     if (st == CISTERN_OK)
-        st = map_file(m, 0, fd, err);
-    close(fd);
-    if (st == CISTERN_OK && m->files[0].size != model_index_file_size(m->index, 0))
-        st = base_fail(err, CISTERN_CONFLICT, "%s: it changed while it was read", path);
-    return st == CISTERN_OK ? file_facts(c, path, declared, run, m, err) : st;
+        st = base_calloc(t->count, sizeof *files, &files, err);
+    for (size_t i = 0; st == CISTERN_OK && i < t->count; i++) {
+        files[i].fd = t->fds[i];
+        files[i].path = t->count == 1 ? t->paths[i] : t->names[i];
+    }
+    if (st == CISTERN_OK)
+        st = import_files(c, files, t->count, run, m, err);
+    free(files);
+    for (size_t i = 0; st == CISTERN_OK && i < t->count; i++) {
+        st = map_file(m, i, t->fds[i], err);
+        if (st == CISTERN_OK && m->files[i].size != model_index_file_size(m->index, i))
+            st = base_fail(err, CISTERN_CONFLICT, "%s: it changed while it was read", t->paths[i]);
+    }
+    return st == CISTERN_OK ? file_facts(c, t->paths[0], declared, run, m, err) : st;
 }
 
 cistern_status cistern_model_open_file(cistern *c, const char *path, const cistern_pull_options *declared,
@@ -308,11 +337,16 @@ cistern_status cistern_model_open_file(cistern *c, const char *path, const ciste
     api_forward forward;
     base_run run;
     cistern_model *m = NULL;
+    tiers_tree tree;
     cistern_status st;
     api_run_init(c, call, &forward, &run);
-    st = model_new(c, 1, &m, err);
+    tiers_tree_init(&tree);
+    st = open_user_files(path, &tree, err);
     if (st == CISTERN_OK)
-        st = load_file(c, path, declared, &run, m, err);
+        st = model_new(c, tree.count, &m, err);
+    if (st == CISTERN_OK)
+        st = load_files(c, path, &tree, declared, &run, m, err);
+    tiers_tree_clear(&tree);
     if (st != CISTERN_OK) {
         cistern_model_free(m);
         return st;
