@@ -41,27 +41,6 @@ struct s3_source {
 
 /* --- signing ------------------------------------------------------------------------------------------------- */
 
-static bool ends_with(const char *text, const char *with)
-{
-    size_t n = strlen(text), m = strlen(with);
-    return n >= m && strcmp(text + n - m, with) == 0;
-}
-
-/* Endpoints of AWS's S3; other hosts of that domain may be anybody's machines. */
-static bool is_aws(const net_url *url)
-{
-    const char *host = url->host;
-    bool s3 = strncmp(host, "s3.", 3) == 0 || strncmp(host, "s3-", 3) == 0 || strstr(host, ".s3.") != NULL ||
-              strstr(host, ".s3-") != NULL;
-    return url->tls && s3 && (ends_with(host, ".amazonaws.com") || ends_with(host, ".amazonaws.com.cn"));
-}
-
-static bool may_sign(const net_outgoing *request)
-{
-    return net_url_same_server(request->start, request->url) ||
-           (is_aws(request->start) && is_aws(request->url));
-}
-
 /* The fields of ours; returns how many. */
 static size_t own_fields(const s3_source *s, const char *time, net_field out[OWN_FIELDS])
 {
@@ -84,7 +63,7 @@ static cistern_status on_sign(void *user, const net_outgoing *request, net_put_f
     char time[CLOUD_SIGV4_TIME];
     char *authorization = NULL;
     net_field fields[CLOUD_SIGV4_FIELDS_MAX];
-    if (s->config.anonymous || !may_sign(request) ||
+    if (s->config.anonymous || !cloud_s3_may_sign(request->start, request->url) ||
         request->field_count + OWN_FIELDS > CLOUD_SIGV4_FIELDS_MAX)
         return put(where, CHECKSUM_MODE, "ENABLED", err);
     cloud_sigv4_now(time);

@@ -5,7 +5,6 @@
 #include <string.h>
 #include "base_buf.h"
 #include "base_mem.h"
-#include "net_url.h"
 
 #define SCHEME       "s3://"
 #define VERSION_MARK "?versionId="
@@ -257,4 +256,24 @@ cistern_status cloud_s3_address_url(const cloud_s3_address *address, const char 
     net_url_clear(&at);
     base_buf_clear(&url);
     return status;
+}
+
+static bool ends_with(const char *text, const char *with)
+{
+    size_t n = strlen(text), m = strlen(with);
+    return n >= m && strcmp(text + n - m, with) == 0;
+}
+
+/* Endpoints of AWS's S3; other hosts of that domain may be anybody's machines. */
+static bool is_aws(const net_url *url)
+{
+    const char *host = url->host;
+    bool s3 = strncmp(host, "s3.", 3) == 0 || strncmp(host, "s3-", 3) == 0 || strstr(host, ".s3.") != NULL ||
+              strstr(host, ".s3-") != NULL;
+    return url->tls && s3 && (ends_with(host, ".amazonaws.com") || ends_with(host, ".amazonaws.com.cn"));
+}
+
+bool cloud_s3_may_sign(const net_url *start, const net_url *url)
+{
+    return net_url_same_server(start, url) || (is_aws(start) && is_aws(url));
 }

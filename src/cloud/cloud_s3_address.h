@@ -8,7 +8,7 @@
 #define CLOUD_S3_ADDRESS_H
 
 #include <stdbool.h>
-#include "base_error.h"
+#include "net_url.h"
 
 #define CLOUD_S3_KEY_MAX     1024 /* bytes of a key: a limit of S3 */
 #define CLOUD_S3_BUCKET_MAX  255  /* bytes of a bucket's name: 63 since 2018, 255 before */
@@ -48,6 +48,9 @@ typedef enum cloud_s3_style {
  */
 cistern_status cloud_s3_address_url(const cloud_s3_address *address, const char *endpoint, const char *region,
                                     cloud_s3_style style, char **out, cistern_error *err) CISTERN_MUST_CHECK;
+
+/** Whether a request that began at `start` may be signed for `url`: the same server, or both are endpoints of AWS's S3. */
+bool cloud_s3_may_sign(const net_url *start, const net_url *url);
 
 /** Whether it can be a region's name: letters, digits and '-', at most 32. */
 bool cloud_s3_region_is_good(const char *region);

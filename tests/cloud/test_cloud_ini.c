@@ -94,6 +94,18 @@ static void nested_values_that_do_not_fit_are_refused(void **state)
                 "4 bytes");
 }
 
+static void a_value_goes_on_with_more_indent(void **state)
+{
+    static const char text[] = "[a]\n x = 1\n\n  # c\n   2\n y =\n\n\n[b]\n";
+    cloud_ini *ini = NULL;
+    cistern_error err = CISTERN_ERROR_INIT;
+    (void)state;
+    assert_ok(parse(text, strlen(text), &ini, &err), &err);
+    assert_string_equal(cloud_ini_value(ini, cloud_ini_section(ini, "a"), "x"), "1\n\n2");
+    assert_string_equal(cloud_ini_value(ini, cloud_ini_section(ini, "a"), "y"), "");
+    cloud_ini_free(ini);
+}
+
 static void names_of_sections_are_whole_words(void **state)
 {
     static const char text[] =
@@ -117,6 +129,7 @@ int main(void)
         cmocka_unit_test(every_cut_is_read_or_refused),
         cmocka_unit_test(too_many_entries_are_refused),
         cmocka_unit_test(nested_values_that_do_not_fit_are_refused),
+        cmocka_unit_test(a_value_goes_on_with_more_indent),
         cmocka_unit_test(names_of_sections_are_whole_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -111,6 +111,56 @@ static void endpoints_that_are_none_are_refused(void **state)
     cloud_s3_address_clear(&a);
 }
 
+static void signatures_stay_where_they_belong(void **state)
+{
+    static const struct {
+        const char *start, *url;
+        bool may;
+    } cases[] = {
+        {"http://h:9000/b/k", "http://h:9000/other", true},
+        {"http://h:9000/b/k", "http://h:9001/b/k", false},
+        {"http://h/b/k", "https://h/b/k", false},
+        {"https://b.s3.amazonaws.com/k", "https://b.s3.eu-west-1.amazonaws.com/k", true},
+        {"https://b.s3.amazonaws.com/k", "https://s3-eu-west-1.amazonaws.com/b/k", true},
+        {"https://b.s3.amazonaws.com/k", "https://b.s3-us-west-2.amazonaws.com/k", true},
+        {"https://s3.cn-north-1.amazonaws.com.cn/b/k", "https://b.s3.cn-north-1.amazonaws.com.cn/k", true},
+        {"https://b.s3.amazonaws.com/k", "http://b.s3.eu-west-1.amazonaws.com/k", false},
+        {"https://b.s3.amazonaws.com/k", "https://ec2-1-2-3-4.compute-1.amazonaws.com/k", false},
+        {"https://b.s3.amazonaws.com/k", "https://s3.amazonaws.com.evil.example/k", false},
+        {"https://b.s3.amazonaws.com/k", "https://evil.example/.s3.amazonaws.com", false},
+        {"https://minio.example/b/k", "https://b.s3.amazonaws.com/k", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        net_url start = {0}, url = {0};
+        assert_int_equal(net_url_parse(cases[i].start, &start, NULL), CISTERN_OK);
+        assert_int_equal(net_url_parse(cases[i].url, &url, NULL), CISTERN_OK);
+        assert_int_equal(cloud_s3_may_sign(&start, &url), cases[i].may);
+        net_url_clear(&start);
+        net_url_clear(&url);
+    }
+}
+
+/* A bucket that looks like an address of a machine, or whose name no certificate covers. */
+static void names_that_cannot_be_hosts_stay_in_the_path(void **state)
+{
+    static const char *const buckets[] = {"s3://192.168.1.1/k", "s3://a..b/k", "s3://Upper/k", "s3://a_b/k",
+                                          "s3://ab/k"};
+    (void)state;
+    for (size_t i = 0; i < sizeof buckets / sizeof buckets[0]; i++) {
+        cloud_s3_address a;
+        char *url = NULL;
+        cistern_error err = CISTERN_ERROR_INIT;
+        assert_ok(cloud_s3_address_parse(buckets[i], &a, &err), &err);
+        assert_fails(cloud_s3_address_url(&a, "http://h", "eu-west-1", CLOUD_S3_VIRTUAL, &url, &err),
+                     CISTERN_USAGE, &err);
+        assert_ok(cloud_s3_address_url(&a, NULL, "eu-west-1", CLOUD_S3_AUTO, &url, &err), &err);
+        assert_int_equal(strncmp(url, "https://s3.eu-west-1.amazonaws.com/", 35), 0);
+        free(url);
+        cloud_s3_address_clear(&a);
+    }
+}
+
 static void regions_are_names(void **state)
 {
     (void)state;
@@ -129,6 +179,8 @@ int main(void)
         cmocka_unit_test(refusals_say_why),
         cmocka_unit_test(limits),
         cmocka_unit_test(endpoints_that_are_none_are_refused),
+        cmocka_unit_test(signatures_stay_where_they_belong),
+        cmocka_unit_test(names_that_cannot_be_hosts_stay_in_the_path),
         cmocka_unit_test(regions_are_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,7 @@ Control, on the control port; never counted:
         keys     {ID: {"secret", "token" (must come with it), "expired" (its token), "list": false (a missing key is then 403),
                        "deny": true}}
         buckets  {NAME: {"region" ("us-east-1"), "public", "payer", "objects": {KEY: OBJECT}}}
-        OBJECT   {"file": PATH, "etag": TEXT, "version": ID, "versions": {ID: OBJECT}, "sha256": "kept"|"wrong"|"composite",
+        OBJECT   {"file": PATH, "etag": TEXT, "version": ID, "versions": {ID: OBJECT}, "sha256": "kept"|"wrong"|"composite"|"parts",
                   "deleted": true}
         clock    seconds that this server is ahead
         wrong_region   "malformed" (400 with the region), "redirect" (301 with it), "silent" (301 without), "liar" (always another)
@@ -287,8 +287,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def checksum(self, kind, data):
         digest = hashlib.sha256(data if kind != "wrong" else b"other" + data).digest()
         text = base64.b64encode(digest).decode()
-        return {"x-amz-checksum-sha256": text + ("-3" if kind == "composite" else ""),
-                "x-amz-checksum-type": "COMPOSITE" if kind == "composite" else "FULL_OBJECT"}
+        if kind == "parts":  # as before there was a type
+            return {"x-amz-checksum-sha256": text + "-3"}
+        return {"x-amz-checksum-sha256": text, "x-amz-checksum-type": "COMPOSITE" if kind == "composite" else "FULL_OBJECT"}
 
     def send_object(self, found, region):
         with open(found["file"], "rb") as stream:
