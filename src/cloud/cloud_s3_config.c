@@ -24,6 +24,11 @@ static bool given(const char *text)
     return text != NULL && text[0] != '\0';
 }
 
+static const char *or_none(const char *path)
+{
+    return given(path) ? path : "(no file)";
+}
+
 /* --- files --------------------------------------------------------------------------------------------------- */
 
 static cistern_status read_file(const char *path, cloud_ini **out, cistern_error *err)
@@ -66,7 +71,7 @@ static cistern_status open_profile(const cloud_s3_options *options, profile *out
         p.in_credentials = cloud_ini_section(p.credentials, p.name);
     if (status == CISTERN_OK && given(options->profile) && p.in_config < 0 && p.in_credentials < 0)
         status = base_fail(err, CISTERN_USAGE, "there is no profile '%s' in '%s' or '%s'", p.name,
-                           options->config_file, options->credentials_file);
+                           or_none(options->config_file), or_none(options->credentials_file));
     if (status != CISTERN_OK) {
         close_profile(&p);
         return status;

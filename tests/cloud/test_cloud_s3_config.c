@@ -157,7 +157,10 @@ static void files_that_are_absent_are_none(void **state)
     all.s3.config_file = all.s3.credentials_file = "/nonexistent/file";
     assert_ok(cloud_s3_config_read(&all.s3, &config, &err), &err);
     cloud_s3_config_clear(&config);
+    all.s3.config_file = all.s3.credentials_file = NULL;
     all.s3.profile = "p";
+    assert_says(cloud_s3_config_read(&all.s3, &config, &err), CISTERN_USAGE, &err, "'(no file)'");
+    all.s3.config_file = "/nonexistent/file";
     assert_says(cloud_s3_config_read(&all.s3, &config, &err), CISTERN_USAGE, &err,
                 "no profile 'p' in '/nonexistent");
 }
