@@ -7,6 +7,7 @@
 #include <cistern/carry.h>
 #include <cistern/context.h>
 #include <cistern/error.h>
+#include <cistern/features.h>
 #include <cistern/guard.h>
 #include <cistern/image.h>
 #include <cistern/model.h>

@@ -144,42 +144,61 @@ static cistern_status bind_linear(const binder *b, const model_vgg_match *m, int
     return status;
 }
 
-cistern_status nn_net_new(const model_vgg_match *match, const base_map *files, size_t file_count,
-                          nn_net **out, cistern_error *err)
+static cistern_status bind_convs(const binder *b, const model_vgg_match *match, nn_net *net,
+                                 uint64_t *out_channels)
+{
+    cistern_status status = CISTERN_OK;
+    *out_channels = NN_IMAGE_CHANNELS;
+    for (int i = 0; status == CISTERN_OK && i < match->vgg->conv_count; i++) {
+        status = bind_conv(b, match, i, *out_channels, &net->conv[i]);
+        *out_channels = match->channels[i];
+    }
+    return status;
+}
+
+static cistern_status bind_head(const binder *b, const model_vgg_match *match, nn_net *net, uint64_t channels)
+{
+    const uint64_t outputs[MODEL_VGG_LINEARS] = {match->hidden[0], match->hidden[1], match->classes};
+    uint64_t inputs = channels * MODEL_VGG_POOLED_SIDE * MODEL_VGG_POOLED_SIDE;
+    cistern_status status = CISTERN_OK;
+    for (int i = 0; status == CISTERN_OK && i < MODEL_VGG_LINEARS; i++) {
+        status = bind_linear(b, match, i, inputs, outputs[i], &net->linear[i]);
+        inputs = outputs[i];
+    }
+    return status;
+}
+
+cistern_status nn_net_new_features(const model_vgg_match *match, const base_map *files, size_t file_count,
+                                   nn_net **out, cistern_error *err)
 {
     const binder b = {files, file_count, err};
     nn_net *net;
-    if (!match->has_head) {
-        return base_fail(err, CISTERN_UNREADABLE, "no classifier is in it, only features (head: none)");
-    }
+    uint64_t channels = 0;
     cistern_status status = base_calloc(1, sizeof(*net), &net, err);
     if (status != CISTERN_OK) {
         return status;
     }
     net->vgg = match->vgg;
     net->conv_count = (size_t)match->vgg->conv_count;
-    uint64_t inputs = NN_IMAGE_CHANNELS;
-    for (int i = 0; i < match->vgg->conv_count; i++) {
-        status = bind_conv(&b, match, i, inputs, &net->conv[i]);
-        if (status != CISTERN_OK) {
-            goto out;
-        }
-        inputs = match->channels[i];
+    status = bind_convs(&b, match, net, &channels);
+    if (status == CISTERN_OK && match->has_head) {
+        status = bind_head(&b, match, net, channels);
     }
-    inputs *= MODEL_VGG_POOLED_SIDE * MODEL_VGG_POOLED_SIDE;
-    const uint64_t outputs[MODEL_VGG_LINEARS] = {match->hidden[0], match->hidden[1], match->classes};
-    for (int i = 0; i < MODEL_VGG_LINEARS; i++) {
-        status = bind_linear(&b, match, i, inputs, outputs[i], &net->linear[i]);
-        if (status != CISTERN_OK) {
-            goto out;
-        }
-        inputs = outputs[i];
+    if (status != CISTERN_OK) {
+        nn_net_free(net);
+        return status;
     }
     *out = net;
-    net = NULL;
-out:
-    nn_net_free(net);
-    return status;
+    return CISTERN_OK;
+}
+
+cistern_status nn_net_new(const model_vgg_match *match, const base_map *files, size_t file_count,
+                          nn_net **out, cistern_error *err)
+{
+    if (!match->has_head) {
+        return base_fail(err, CISTERN_UNREADABLE, "no classifier is in it, only features (head: none)");
+    }
+    return nn_net_new_features(match, files, file_count, out, err);
 }
 
 void nn_net_free(nn_net *net)

@@ -29,6 +29,9 @@ typedef struct nn_net nn_net;
  */
 cistern_status nn_net_new(const model_vgg_match *match, const base_map *files, size_t file_count,
                           nn_net **out, cistern_error *err) CISTERN_MUST_CHECK;
+/** The same, also of a match without a head: for nn_features.h only. */
+cistern_status nn_net_new_features(const model_vgg_match *match, const base_map *files, size_t file_count,
+                                   nn_net **out, cistern_error *err) CISTERN_MUST_CHECK;
 void nn_net_free(nn_net *net); /* NULL allowed; no session may be using it */
 
 /** The architecture; static. */

@@ -266,6 +266,17 @@ static cistern_status after_success(copy_job *job, store_flow_result *result, ci
     return CISTERN_OK;
 }
 
+/* A body with neither length nor chunks ends where the connection does, also where it was cut. */
+static void warn_of_end(const copy_job *job, store_flow_kind kind, const store_flow_result *result)
+{
+    if (kind != STORE_FLOW_WHOLE || result->answer.end_proven || job->want->sha256 || job->want->length_known)
+        return;
+    base_log_line(store_ticker_log(job->run), 0,
+                  "%s: the server did not say how long the file is; whether all of it came cannot be proven; "
+                  "give --sha256",
+                  net_source_shown(job->source));
+}
+
 static cistern_status try_once(copy_job *job, net_retry *retry, cistern_error *err)
 {
     store_fetch *fetch = job->fetch;
@@ -284,6 +295,8 @@ static cistern_status try_once(copy_job *job, net_retry *retry, cistern_error *e
                            : ranges                ? STORE_FLOW_RANGES
                                                    : STORE_FLOW_WHOLE;
     status = run_flow(job, kind, &result, err);
+    if (status == CISTERN_OK)
+        warn_of_end(job, kind, &result);
     if (status == CISTERN_OK)
         return after_success(job, &result, err);
     return after_failure(job, status, kind, &result, retry, err);

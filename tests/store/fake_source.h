@@ -17,6 +17,7 @@ typedef struct fake_source {
     bool no_ranges;      /* does not offer them */
     bool ignores_ranges; /* offers them, answers with the whole */
     bool no_size;
+    bool end_unproven;      /* the body ends where the connection does */
     size_t step;            /* bytes for each call of the sink */
     unsigned step_ms;       /* pause before each */
     uint64_t cut_after;     /* bytes of one answer; 0: never … */
@@ -77,6 +78,7 @@ static inline cistern_status fake_send(fake_source *f, const uint8_t *bytes, siz
         out->received += part;
         atomic_fetch_add(&f->sent, part);
     }
+    out->end_proven = !f->end_unproven && cut == n;
     if (cut == n)
         return CISTERN_OK;
     out->transient = true;

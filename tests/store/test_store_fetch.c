@@ -621,6 +621,42 @@ static void directory_is_not_added(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, case_setup, case_teardown)
 
+static void keep_warning(void *user, int level, const char *line)
+{
+    if (level == 0)
+        snprintf(user, 512, "%s", line);
+}
+
+static void an_end_that_proves_nothing_is_told(void **state)
+{
+    store_case *c = *state;
+    uint8_t *bytes = case_bytes(10000, 3);
+    base_digest digest = case_digest(bytes, 10000);
+    for (int round = 0; round < 3; round++) { /* unproven; proven; unproven, but the digest is known */
+        char warning[512] = "";
+        base_log log = {keep_warning, warning};
+        base_run run = {.log = &log};
+        fake_source source;
+        store_fetch *fetching = NULL;
+        store_fetch_got got;
+        store_fetch_want want = STORE_FETCH_WANT_INIT;
+        base_digest key = key_of(round ? "fake:b" : "fake:a");
+        fake_init(&source, bytes, 10000);
+        source.etag = "";
+        source.no_size = true;
+        source.end_unproven = round != 1;
+        want.sha256 = round == 2 ? &digest : NULL;
+        assert_ok(store_fetch_begin(c->s, &key, 0, NULL, &fetching, err));
+        assert_ok(store_fetch_copy(fetching, &source.base, &want, &run, &got, err));
+        store_fetch_end(fetching, CISTERN_CANCELLED, NULL);
+        if (round == 0)
+            assert_non_null(strstr(warning, "cannot be proven; give --sha256"));
+        else
+            assert_string_equal(warning, "");
+    }
+    free(bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -648,6 +684,7 @@ int main(void)
         TEST(added_file_that_changes_is_a_conflict),
         TEST(added_file_leaves_nothing_when_refused),
         TEST(directory_is_not_added),
+        TEST(an_end_that_proves_nothing_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
