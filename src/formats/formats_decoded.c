@@ -172,6 +172,21 @@ cistern_status formats_decoded_constant(formats_decoded *d, model_index *index, 
     return model_index_add(index, &view, err);
 }
 
+cistern_status formats_decoded_add_payload(formats_decoded *d, model_index *index, const formats_payload *p,
+                                           formats_place *out, cistern_error *err)
+{
+    char name[32];
+    model_tensor t = {.name = name, .dtype = MODEL_U8, .rank = 1, .shape = {p->bytes}};
+    cistern_status st = need_file(d, index, err);
+
+    (void)snprintf(name, sizeof name, "~payload%zu", d->count);
+    if (!st)
+        st = add_entry(d, &t, p->fn, p->what, p->size, &out->offset, err);
+    if (!st)
+        out->file = d->file;
+    return st;
+}
+
 /* ---- the file ---- */
 
 static cistern_status put_name(base_buf *out, const char *name, cistern_error *err)

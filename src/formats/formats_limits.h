@@ -22,9 +22,10 @@
 #define FORMATS_WALK_DEPTH_MAX 32u        /* containers inside containers */
 #define FORMATS_WALK_STEPS_MAX (1u << 21) /* members looked at; a container may be met more than once */
 
-/* Zip directories. */
-#define FORMATS_ZIP_MEMBERS_MAX (1u << 17) /* 64 bytes each */
-#define FORMATS_ZIP_NAME_MAX    1024u      /* bytes */
+/* Zip directories, and members that a zip tool compressed. */
+#define FORMATS_UNPACKED_MAX    (16u << 20) /* bytes of a compressed data.pkl; VGG's has some 10 KB */
+#define FORMATS_ZIP_MEMBERS_MAX (1u << 17)  /* 64 bytes each */
+#define FORMATS_ZIP_NAME_MAX    1024u       /* bytes */
 
 /* safetensors: the reference implementation's own limit (safetensors/src/tensor.rs, MAX_HEADER_SIZE). */
 #define FORMATS_SAFETENSORS_HEADER_MAX 100000000u /* bytes */

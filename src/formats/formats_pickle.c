@@ -156,11 +156,10 @@ cistern_status formats_pickle_fail_class(const formats_pickle *p, uint32_t numbe
 {
     const formats_class *c = formats_pool_get(&p->classes, number);
 
-    return base_fail_at(
-        err, CISTERN_UNREADABLE, c->at,
-        "holds code: the pickle asks for \"%.*s.%.*s\", which is not allowed; nothing was "
-        "run (of a whole model or checkpoint, save the state_dict() alone)",
-        (int)c->module_len, (const char *)c->module, (int)c->name_len, (const char *)c->name);
+    return base_fail_at(err, CISTERN_UNREADABLE, c->at,
+                        "holds code: the pickle asks for \"%.*s.%.*s\", which is not allowed; nothing was "
+                        "run (of a whole model or checkpoint, save the state_dict() alone)",
+                        (int)c->module_len, (const char *)c->module, (int)c->name_len, (const char *)c->name);
 }
 
 cistern_status formats_pickle_check_names(const formats_pickle *p, cistern_error *err)

@@ -157,6 +157,8 @@ static cistern_status add_tensor(walk *w, uint32_t number)
 
     memcpy(t.shape, view->shape, sizeof t.shape);
     memcpy(t.stride, view->stride, sizeof t.stride);
+    if (s->decoded)
+        t.file = s->file;
     t.offset = s->data_offset + (s->viewed ? s->view_start : 0) + view->start;
     return model_index_add(w->index, &t, w->err);
 }

@@ -10,6 +10,7 @@
  */
 #include "priv/formats_zip.h"
 
+#include <assert.h>
 #include <zlib.h>
 #include "base_cursor.h"
 #include "base_mem.h"
@@ -390,23 +391,10 @@ const formats_zip_member *formats_zip_find(const formats_zip *zip, const uint8_t
     return NULL;
 }
 
-cistern_status formats_zip_stored(const formats_zip_member *m, cistern_error *err)
-{
-    if (m->method != 0)
-        return FAIL(err, m->header,
-                    "zip member '%.*s' is compressed, which PyTorch itself never does to it; load "
-                    "the file with torch.load and save it again with torch.save",
-                    (int)m->name_len, (const char *)m->name);
-    return CISTERN_OK;
-}
-
 cistern_status formats_zip_payload(const formats_zip *zip, const formats_zip_member *m, const uint8_t **out,
                                    cistern_error *err)
 {
-    cistern_status st = formats_zip_stored(m, err);
-
-    if (st)
-        return st;
+    assert(m->method == 0);
     uint32_t crc = (uint32_t)crc32_z(crc32_z(0, NULL, 0), zip->bytes + m->data, m->packed);
     if (crc != m->crc)
         return FAIL(err, m->data,

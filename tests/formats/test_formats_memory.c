@@ -110,10 +110,16 @@ static void sweep(const char *name)
 
 static void every_allocation_may_fail(void **state)
 {
-    static const char *const names[] = {
-        "zip_checkpoint.pth", "legacy_many.pth", "legacy_protocol4.pth", "py2_views.pth", "plain.safetensors",
-        "foreign/torch_old_bn.onnx", "foreign/tf_slim.pb", "data/keras/keras2_odd_chunks.h5",
-        "data/keras/keras3_bn_bare.h5", "data/keras/keras3_nested.keras"};
+    static const char *const names[] = {"zip_checkpoint.pth",
+                                        "legacy_many.pth",
+                                        "legacy_protocol4.pth",
+                                        "py2_views.pth",
+                                        "plain.safetensors",
+                                        "foreign/torch_old_bn.onnx",
+                                        "foreign/tf_slim.pb",
+                                        "data/keras/keras2_odd_chunks.h5",
+                                        "data/keras/keras3_bn_bare.h5",
+                                        "data/keras/keras3_nested.keras"};
 
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)

@@ -41,6 +41,25 @@ cistern_status formats_decoded_add(formats_decoded *d, model_index *index, const
 cistern_status formats_decoded_constant(formats_decoded *d, model_index *index, const model_tensor *t,
                                         float value, cistern_error *err) CISTERN_MUST_CHECK;
 
+/** Bytes in which several tensors lie. */
+typedef struct formats_payload {
+    uint64_t bytes;
+    formats_decode_fn fn;
+    const void *what; /* copied: `size` bytes */
+    size_t size;
+} formats_payload;
+/** Where it will be, as a model_tensor says it. */
+typedef struct formats_place {
+    uint32_t file;
+    uint64_t offset;
+} formats_place;
+/**
+ * Add bytes that are no tensor of their own; the reader adds tensors that lie in them to the index by itself.
+ * @retval UNREADABLE, NO_MEMORY  as formats_decoded_add
+ */
+cistern_status formats_decoded_add_payload(formats_decoded *d, model_index *index, const formats_payload *p,
+                                           formats_place *out, cistern_error *err) CISTERN_MUST_CHECK;
+
 /** Settle the tensors' places in the index, and write the whole file. Without tensors: nothing, and no such file. */
 cistern_status formats_decoded_write(formats_decoded *d, model_index *index, const formats_sink *sink,
                                      cistern_error *err) CISTERN_MUST_CHECK;

@@ -66,6 +66,8 @@ typedef struct formats_storage {
     uint64_t view_size;   /* bytes */
     uint64_t at;          /* byte of the file where it is mentioned */
     uint64_t data_offset; /* byte of the file where the storage begins: set by the container's reader */
+    bool decoded;         /* it is not in this file but in number `file`: the same */
+    uint32_t file;
 } formats_storage;
 
 /** A tensor: a view of a storage, already checked to lie inside it. */

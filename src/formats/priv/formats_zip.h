@@ -35,10 +35,7 @@ void formats_zip_clear(formats_zip *zip);
 
 /** By exact name, or NULL. */
 const formats_zip_member *formats_zip_find(const formats_zip *zip, const uint8_t *name, size_t n);
-/** The payload of a stored member, its CRC-32 compared. @retval UNREADABLE  compressed, or another CRC. */
+/** The payload of a stored member, its CRC-32 compared. Asserts that it is stored. @retval UNREADABLE  another CRC. */
 cistern_status formats_zip_payload(const formats_zip *zip, const formats_zip_member *m, const uint8_t **out,
                                    cistern_error *err) CISTERN_MUST_CHECK;
-/** Stored, or the error that says what to do. */
-cistern_status formats_zip_stored(const formats_zip_member *m, cistern_error *err) CISTERN_MUST_CHECK;
-
 #endif
