@@ -1,5 +1,8 @@
 /* Placing files for other programs: whole or not at all, nothing replaced unasked, nothing followed. */
+#include <dirent.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base_buf.h"
@@ -152,6 +155,35 @@ static void a_source_that_was_replaced_is_not_linked(void **state)
     stop(&f);
 }
 
+/* A file size limit stands for a full disk: the copy fails in the middle. */
+static void a_copy_that_fails_leaves_nothing(void **state)
+{
+    place_fixture f;
+    struct rlimit before, small;
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, handled;
+    bool created = false;
+    int count = 0;
+    (void)state;
+    start(&f);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(sigaction(SIGXFSZ, &ignore, &handled), 0);
+    small = before;
+    small.rlim_cur = 3;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    cistern_status st = place(&f, "model.pth", BASE_PLACE_COPY, false, &created, NULL);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(sigaction(SIGXFSZ, &handled, NULL), 0);
+    assert_int_not_equal(st, CISTERN_OK);
+    assert_int_equal(base_dir_each(f.root, ".", count_entry, &count, NULL), CISTERN_OK);
+    assert_int_equal(count, 0);
+    DIR *entries = fdopendir(dup(f.root)); /* also of names that are not listed */
+    assert_non_null(entries);
+    for (struct dirent *e; (e = readdir(entries)) != NULL;)
+        assert_true(e->d_name[0] == '.' && strncmp(e->d_name, ".tmp-", 5) != 0);
+    closedir(entries);
+    stop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -160,6 +192,7 @@ int main(void)
         cmocka_unit_test(what_has_the_name_stays_unless_it_is_to_be_replaced),
         cmocka_unit_test(nothing_is_followed_out_of_the_directory),
         cmocka_unit_test(a_source_that_was_replaced_is_not_linked),
+        cmocka_unit_test(a_copy_that_fails_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
