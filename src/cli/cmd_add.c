@@ -17,6 +17,7 @@ static const cli_option options[] = {
 
 static const char *const examples[] = {
     "cistern add vgg16_finetuned.pth --as cats",
+    "cistern add saved_model/ --as vgg16",
     "cistern add model.safetensors --as cats:2025-03 --labels breeds.txt --why 'more data'",
     NULL,
 };
@@ -56,11 +57,15 @@ static int run(cli *c, const void *values, int count, char **arguments)
 
 const cli_verb cmd_add = {
     .name = "add",
-    .arguments = "FILE…",
+    .arguments = "FILE-OR-DIR…",
     .summary = "bring local files into the store as one version",
-    .about = "Bring local files into the store; together they become one version of the model. The files are "
-             "left as they are\n"
-             "and may be removed afterwards. The last line on standard output is the full reference.",
+    .about =
+        "Bring local files into the store; together they become one version of the model. The files are "
+        "left as they are\n"
+        "and may be removed afterwards. The last line on standard output is the full reference.\n"
+        "Of a directory all files are taken, under their paths inside it: a SavedModel, shards with their "
+        "list, an ONNX model\n"
+        "with its data. Names that begin with a dot are left out; a symbolic link is an error.",
     .options = options,
     .examples = examples,
     .least = 1,
