@@ -7,6 +7,7 @@
 #include "cistern_test.h"
 #include "base_map.h"
 #include "formats_read.h"
+#include "base_scratch.h"
 #include "ingest_read.h"
 #include "temp_dir.h"
 
@@ -77,6 +78,71 @@ static void fake_refused(const char *mode, cistern_status status, const char *pa
     assert_null(index);
 }
 #define assert_fake_refused(mode, part) fake_refused(mode, CISTERN_UNREADABLE, part, __FILE__, __LINE__)
+
+/* ---- decoded tensors ---- */
+
+/* Reads a file that needs decoding; the descriptor takes it from `skip` on. */
+static cistern_status read_decoding(int fd, off_t skip, model_index **out, cistern_error *err)
+{
+    ingest_options options = INGEST_OPTIONS_INIT;
+    ingest_file file = {open_data("keras/keras2_odd_chunks.h5"), "w"};
+
+    options.decoded = fd;
+    if (fd >= 0)
+        assert_int_equal(lseek(fd, skip, SEEK_SET), skip);
+    cistern_status st = ingest_read(&options, &file, 1, NULL, out, err);
+    close(file.fd);
+    return st;
+}
+
+static void what_must_be_decoded_goes_to_the_file(void **state)
+{
+    model_index *index = NULL, *again = NULL;
+    base_map map;
+    cistern_error err = CISTERN_ERROR_INIT;
+    int fd;
+
+    (void)state;
+    assert_ok(base_scratch_file("test", &fd, &err), &err);
+    assert_int_equal(pwrite(fd, "header", 6, 0), 6);
+    assert_ok(read_decoding(fd, 6, &index, &err), &err);
+    assert_int_equal(model_index_file_count(index), 2);
+    assert_ok(base_map_fd(fd, &map, &err), &err);
+    assert_memory_equal(map.data, "header", 6);
+    assert_int_equal(model_index_file_size(index, 1), map.size - 6);
+    formats_file whole = {.path = "w", .data = map.data + 6, .size = map.size - 6};
+    assert_ok(formats_read(&whole, 1, NULL, &again, &err), &err); /* safetensors */
+    model_index_free(again);
+    model_index_free(index);
+    base_map_clear(&map);
+    index = NULL;
+    assert_says(read_decoding(fd, 6, &index, &err), CISTERN_USAGE, &err,
+                "the file for decoded tensors is not empty");
+    close(fd);
+}
+
+static void without_such_a_file_it_is_refused(void **state)
+{
+    model_index *index = NULL;
+    cistern_error err = CISTERN_ERROR_INIT;
+
+    (void)state;
+    assert_says(read_decoding(-1, 0, &index, &err), CISTERN_UNREADABLE, &err,
+                "does not lie plain in the file");
+}
+
+static void a_full_disk_is_told(void **state)
+{
+    model_index *index = NULL;
+    cistern_error err = CISTERN_ERROR_INIT;
+    int fd = open("/dev/full", O_RDWR | O_CLOEXEC);
+
+    (void)state;
+    if (fd < 0)
+        TEST_SKIP("no /dev/full");
+    assert_says(read_decoding(fd, 0, &index, &err), CISTERN_NO_SPACE, &err, "cannot write decoded tensors");
+    close(fd);
+}
 
 /* ---- the real program ---- */
 
@@ -386,6 +452,9 @@ int main(void)
         cmocka_unit_test(deaths_are_told),
         cmocka_unit_test(cancel_ends_a_hanging_reader),
         cmocka_unit_test(cancelled_before_it_begins),
+        cmocka_unit_test(what_must_be_decoded_goes_to_the_file),
+        cmocka_unit_test(without_such_a_file_it_is_refused),
+        cmocka_unit_test(a_full_disk_is_told),
         cmocka_unit_test(the_program_is_given_nothing_else),
         cmocka_unit_test(the_sandbox_lets_readers_work),
         cmocka_unit_test(the_sandbox_forbids_all_else),

@@ -264,6 +264,56 @@ static void numbers_of_every_type_read_right(void **state)
     assert_true(model_dtype_get(MODEL_I64, &big) == -5.0);
 }
 
+/* Decoded tensors: their file has a size only when all of them are known. */
+static void a_file_that_is_added_is_settled_later(void **state)
+{
+    const uint64_t size = 100;
+    uint64_t sizes[2] = {100, 0};
+    model_index *index = NULL, *again = NULL;
+    model_tensor t = {.name = "a", .dtype = MODEL_U8, .rank = 1, .shape = {10}, .stride = {1}};
+    cistern_error err = CISTERN_ERROR_INIT;
+    uint32_t number = 0;
+    base_buf bytes;
+    (void)state;
+    assert_ok(model_index_new(&size, 1, &index, &err), &err);
+    assert_ok(model_index_add(index, &t, &err), &err);
+    assert_ok(model_index_add_file(index, 1000, &number, &err), &err);
+    assert_int_equal(number, 1);
+    t.name = "b";
+    t.file = number;
+    t.offset = 64;
+    assert_ok(model_index_add(index, &t, &err), &err);
+    assert_ok(model_index_settle_file(index, number, 128, 202, &err), &err);
+    assert_int_equal(model_index_find(index, "a")->offset, 0);
+    assert_int_equal(model_index_find(index, "b")->offset, 192);
+    base_buf_init(&bytes, MODEL_INDEX_BYTES_MAX);
+    assert_ok(model_index_encode(index, &bytes, &err), &err);
+    assert_fails(model_index_decode(bytes.data, bytes.len, sizes, 1, &again, &err), CISTERN_DAMAGED, &err);
+    sizes[1] = 202;
+    assert_ok(model_index_decode(bytes.data, bytes.len, sizes, 2, &again, &err), &err);
+    assert_int_equal(model_index_find(again, "b")->file, 1);
+    model_index_free(again);
+    base_buf_clear(&bytes);
+    assert_says(model_index_settle_file(index, number, 1, 202, &err), CISTERN_UNREADABLE, &err,
+                "tensor 'b': reaches beyond the file's 202 bytes");
+    assert_fails(model_index_settle_file(index, number, UINT64_MAX, 202, &err), CISTERN_UNREADABLE, &err);
+    model_index_free(index);
+}
+
+static void files_have_a_limit(void **state)
+{
+    static uint64_t sizes[MODEL_FILES_MAX];
+    model_index *index = NULL;
+    uint32_t number;
+    cistern_error err = CISTERN_ERROR_INIT;
+    (void)state;
+    assert_ok(model_index_new(sizes, MODEL_FILES_MAX - 1, &index, &err), &err);
+    assert_ok(model_index_add_file(index, 1, &number, &err), &err);
+    assert_says(model_index_add_file(index, 1, &number, &err), CISTERN_UNREADABLE, &err,
+                "more than 4096 files, those of decoded tensors included");
+    model_index_free(index);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +326,8 @@ int main(void)
         cmocka_unit_test(values_that_no_release_wrote_are_damage),
         cmocka_unit_test(epsilon_is_above_zero_and_at_most_one),
         cmocka_unit_test(flipped_bytes_never_give_a_tensor_outside_its_file),
+        cmocka_unit_test(a_file_that_is_added_is_settled_later),
+        cmocka_unit_test(files_have_a_limit),
         cmocka_unit_test(plain_means_row_by_row),
         cmocka_unit_test(numbers_of_every_type_read_right),
     };

@@ -136,6 +136,44 @@ static void mapping_is_filled_and_published(void **state)
     assert_int_equal(case_entries(c, dir), 1);
 }
 
+static void a_stream_gets_its_key_and_size_at_the_end(void **state)
+{
+    store_case *c = *state;
+    store_derived_key key = a_key();
+    store_derived *d;
+    store_derived_map map;
+    int fd;
+    assert_ok(store_derived_begin_stream(c->s, &d, &fd, err));
+    assert_int_equal(write(fd, "pay", 3), 3);
+    assert_int_equal(write(fd, "load", 4), 4);
+    assert_ok(store_derived_publish_stream(d, &key, err));
+    assert_ok(store_derived_open(c->s, &key, true, &map, err));
+    assert_int_equal(map.size, 7);
+    assert_memory_equal(map.data, "payload", 7);
+    store_derived_unmap(&map);
+    assert_int_equal(case_entries(c, "derived"), 2); /* one source and CACHEDIR.TAG: no temporary */
+}
+
+static void a_stream_that_is_abandoned_leaves_nothing(void **state)
+{
+    store_case *c = *state;
+    store_derived *d;
+    store_derived_key bad = a_key();
+    int fd;
+    assert_ok(store_derived_begin_stream(c->s, &d, &fd, err));
+    assert_int_equal(write(fd, "payload", 7), 7);
+    store_derived_abandon(d);
+    assert_int_equal(case_entries(c, "derived"), 1);
+    bad.kind = "../up";
+    assert_ok(store_derived_begin_stream(c->s, &d, &fd, err));
+    assert_status(store_derived_publish_stream(d, &bad, err), CISTERN_USAGE, "cannot be called");
+    assert_int_equal(case_entries(c, "derived"), 1);
+    assert_ok(store_derived_begin_stream(c->s, &d, &fd, err));
+    assert_int_equal(ftruncate(fd, 100), 0);
+    bad = a_key();
+    assert_status(store_derived_publish_stream(d, &bad, err), CISTERN_UNEXPECTED, "lost its bytes");
+}
+
 static void names_that_are_none_are_refused(void **state)
 {
     store_case *c = *state;
@@ -178,6 +216,8 @@ int main(void)
         TEST(every_flip_and_cut_is_as_good_as_absent),
         TEST(of_another_owner_or_writable_by_others_is_not_used),
         TEST(mapping_is_filled_and_published),
+        TEST(a_stream_gets_its_key_and_size_at_the_end),
+        TEST(a_stream_that_is_abandoned_leaves_nothing),
         TEST(names_that_are_none_are_refused),
         TEST(usage_counts_what_is_there),
     };
