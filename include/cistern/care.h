@@ -72,6 +72,34 @@ typedef struct cistern_stats {
 CISTERN_API cistern_status cistern_stats_read(cistern *c, const cistern_call *call, cistern_stats *out,
                                               cistern_error *err) CISTERN_MUST_CHECK;
 
+typedef enum cistern_finding_level {
+    CISTERN_FINDING_OK = 0,
+    CISTERN_FINDING_NOTE = 1,    /* worth knowing */
+    CISTERN_FINDING_WARNING = 2, /* it works, but not as it should */
+    CISTERN_FINDING_FAILED = 3   /* something will not work */
+} cistern_finding_level;
+
+typedef struct cistern_finding {
+    size_t size;
+    cistern_finding_level level;
+    const char *group; /* "installation", "store", "times", "network", "configuration" */
+    const char *name;  /* "import program" … */
+    const char *text;  /* one line; borrowed for the call-back */
+    double value;      /* of a measurement, else 0 */
+    const char *unit;  /* "ms", "MB/s", "bytes", "" */
+} cistern_finding;
+typedef void (*cistern_finding_fn)(void *user, const cistern_finding *finding);
+
+/**
+ * Check the installation, the store (what it is, and by trying what its file system does), the settings of the network, and
+ * measure how long things take. Makes no request; writes and removes some files in the store's gc/ directory.
+ * @param fn  called for each finding. @param out_worst  NULL allowed.
+ * @retval CISTERN_CANCELLED, CISTERN_NO_MEMORY  nothing else fails: everything else is a finding.
+ */
+CISTERN_API cistern_status cistern_doctor(cistern *c, const cistern_call *call, cistern_finding_fn fn,
+                                          void *user, cistern_finding_level *out_worst,
+                                          cistern_error *err) CISTERN_MUST_CHECK;
+
 #ifdef __cplusplus
 }
 #endif

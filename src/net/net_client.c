@@ -204,3 +204,9 @@ void net_pool_give(net_client *client, net_slot *slot)
     if (!keep)
         slot_free(slot);
 }
+
+cistern_status net_client_check(cistern_error *err)
+{
+    const net_curl *curl = NULL;
+    return net_curl_load(&curl, err);
+}

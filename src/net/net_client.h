@@ -62,6 +62,9 @@ void net_client_free(net_client *client); /* NULL allowed */
 /** The options in force; borrowed while the client lives. */
 const net_options *net_client_options(const net_client *client);
 
+/** Whether libcurl is there and can be used: loads it, as the first request would. @retval UNEXPECTED  what is missing */
+cistern_status net_client_check(cistern_error *err) CISTERN_MUST_CHECK;
+
 /** Requests sent so far (each attempt and each redirect counts). Threads: any. */
 uint64_t net_client_requests(const net_client *client);
 

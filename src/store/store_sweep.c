@@ -149,6 +149,42 @@ static cistern_status sweep_derived(void *user, const char *name, cistern_error 
     return status;
 }
 
+/* -- trials of a killed doctor (store_doctor.c) ------------------------------------------------------------ */
+
+typedef struct trial {
+    const store *s;
+    const char *dir;
+} trial;
+
+static cistern_status remove_trial_file(void *user, const char *name, cistern_error *err)
+{
+    const trial *t = user;
+    char path[2 * STORE_NAME_MAX];
+    snprintf(path, sizeof path, "%s/%.200s", t->dir, name);
+    return base_unlink_beneath(t->s->root, path, err);
+}
+
+static cistern_status sweep_trial(void *user, const char *name, cistern_error *err)
+{
+    const sweeper *w = user;
+    char dir[STORE_NAME_MAX];
+    trial t = {w->s, dir};
+    content held;
+    if (strncmp(name, "doctor-", 7) != 0 || strlen(name) > 64)
+        return CISTERN_OK;
+    snprintf(dir, sizeof dir, "gc/%s", name);
+    cistern_status status = measure(w->s, dir, &held, err);
+    if (status != CISTERN_OK || w->sweep->now - held.newest < w->sweep->partial_age_ns)
+        return status;
+    if (!w->sweep->dry_run) {
+        status = base_dir_each(w->s->root, dir, remove_trial_file, &t, err);
+        unlinkat(w->s->root, dir, AT_REMOVEDIR);
+    }
+    if (status == CISTERN_OK)
+        tell(w, STORE_WASTE_TEMPORARY, dir, held.bytes, w->sweep->now - held.newest);
+    return status;
+}
+
 /* -- temporaries ------------------------------------------------------------------------------------------ */
 
 static void sweep_temporary(const sweeper *w, const char *path, const struct stat *st)
@@ -197,6 +233,8 @@ cistern_status store_sweep_run(store *s, const store_sweep *sweep, const base_ru
         status = base_dir_each(s->root, "partial", sweep_partial, &w, err);
     if (status == CISTERN_OK)
         status = base_dir_each(s->root, "derived", sweep_derived, &w, err);
+    if (status == CISTERN_OK)
+        status = base_dir_each(s->root, "gc", sweep_trial, &w, err);
     if (status == CISTERN_OK)
         sweep_below(&w, ".", 0);
     return status;

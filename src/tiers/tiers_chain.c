@@ -64,6 +64,11 @@ const char *tiers_store_path(const tiers *t)
     return t->store_path;
 }
 
+const char *tiers_state_path(const tiers *t)
+{
+    return t->state_path;
+}
+
 bool tiers_offline(const tiers *t)
 {
     return t->offline;

@@ -42,6 +42,7 @@ cistern_status tiers_new(const tiers_options *options, tiers **out, cistern_erro
 void tiers_free(tiers *t); /* NULL allowed; every fetch has ended */
 
 const char *tiers_store_path(const tiers *t); /* as given; borrowed */
+const char *tiers_state_path(const tiers *t); /* NULL: none; borrowed */
 bool tiers_offline(const tiers *t);
 /** By what origins are reached; borrowed while the chain lives. */
 const origin_access *tiers_access(const tiers *t);

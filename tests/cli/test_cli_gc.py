@@ -141,8 +141,12 @@ class Gc(Case):
         gone.mkdir()
         (gone / "packed-1-any").write_bytes(bytes(5000))
         self.assertEqual(self.json("gc")["items"], [])
+        trial = self.store / "gc" / ("doctor-" + "1" * 32)
+        trial.mkdir(parents=True)
+        (trial / "bandwidth").write_bytes(bytes(5000))
         kinds = sorted(i["kind"] for i in self.json("gc", *NOW)["items"])
-        self.assertEqual(kinds, ["derived", "temporary"])
+        self.assertEqual(kinds, ["derived", "temporary", "temporary"])
+        self.assertFalse(trial.exists())
         self.assertFalse(temporary.exists() or gone.exists())
 
     def marker(self, digest, text):
