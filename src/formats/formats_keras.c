@@ -209,6 +209,22 @@ static bool describe(const formats_keras *k, const formats_keras_layer *from, fo
     return from->others == 0;
 }
 
+/* What nobody says must not be silent: another epsilon gives other predictions of the same shape. */
+static void note_epsilon(const formats_keras *k)
+{
+    char note[160];
+    bool norm = false;
+
+    for (size_t i = 0; i < k->count && !norm; i++)
+        norm = k->layers[i].var != FORMATS_NO_TENSOR;
+    (void)snprintf(note, sizeof note,
+                   "batch norm is taken to add %g to the variance, as Keras does unless told otherwise: the "
+                   "configuration inside is not read",
+                   model_family_epsilon(MODEL_FAMILY_KERAS));
+    if (norm)
+        model_index_note(k->out->index, note);
+}
+
 cistern_status formats_keras_finish(formats_keras *k, const char *note)
 {
     formats_layer *layers = NULL;
@@ -232,6 +248,8 @@ cistern_status formats_keras_finish(formats_keras *k, const char *note)
         model_index_note(k->out->index, note ? note : odd);
     else if (!st)
         st = formats_layers_emit(k->out, layers, k->count, k->err);
+    if (!st)
+        note_epsilon(k);
     free(layers);
     return st;
 }
