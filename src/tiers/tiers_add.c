@@ -38,7 +38,8 @@ cistern_status tiers_check_promise(tiers_fetched *f, const store_file *file, int
                                    cistern_error *err)
 {
     const model_published *row = f->address ? origin_address_published(f->address) : NULL;
-    bool known = row && row->sha256;
+    /* An address without digits in it, such as that of a hub's branch, may come to name another file. */
+    bool known = row && row->sha256 && row->prefix;
     const char *promised = known               ? row->sha256
                            : f->request.prefix ? f->request.prefix
                            : f->address        ? origin_address_prefix(f->address)

@@ -44,6 +44,16 @@ class Mirror(cli_support.Case):
             self.assertIn(text, failed.stderr)
         self.assertEqual(self.published(), [])
 
+    def test_a_file_of_a_branch_may_change(self):
+        (self.root / "hub").mkdir()
+        shutil.copy(MODEL / "digits-vgg11_bn.pth", self.root / "hub/model.safetensors")
+        url = "https://huggingface.co/timm/vgg16.tv_in1k/resolve/main/model.safetensors"
+        mirror = "https://huggingface.co/timm/vgg16.tv_in1k/resolve/main=%shub" % self.server.url
+        self.assertTrue(self.ok("pull", url, "--mirror", mirror).startswith("vgg16:1@"))
+        self.assertNotIn("published", self.json("show", "vgg16"))  # recognised by its bytes, not by its address
+        shutil.copy(MODEL / "v2/digits-vgg11_bn.pth", self.root / "hub/model.safetensors")
+        self.assertTrue(self.ok("pull", "vgg16", "--update", "--mirror", mirror).startswith("vgg16:2@"))
+
     def test_md5_of_a_published_file_is_demanded(self):
         (self.root / "vgg16").mkdir()
         name = "vgg16_weights_tf_dim_ordering_tf_kernels.h5"
