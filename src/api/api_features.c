@@ -110,7 +110,13 @@ cistern_status cistern_features_run(cistern_features *f, const float *x, uint32_
                                     cistern_cancel *cancel, cistern_error *err)
 {
     size_t pixels = (size_t)3 * f->preprocess.height * f->preprocess.width;
-    cistern_status st = CISTERN_OK;
+    base_pool *pool = NULL;
+    cistern_status st = cistern_model_check(f->model, err);
+    if (st == CISTERN_OK)
+        st = api_pool(f->model->context, &pool, err);
+    if (st != CISTERN_OK)
+        return st;
+    nn_features_use_pool(f->layers, pool);
     for (uint32_t i = 0; st == CISTERN_OK && i < n; i++)
         st = nn_features_run(f->layers, x + i * pixels, out + i * f->count, cancel ? &cancel->token : NULL,
                              err);

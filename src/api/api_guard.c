@@ -141,12 +141,12 @@ bool api_guard_hit(const api_guard *g)
 
 cistern_status cistern_model_check(const cistern_model *m, cistern_error *err)
 {
-    for (size_t i = 0; i < m->file_count; i++) {
-        if (api_guard_hit(m->guards[i]))
-            return base_fail(
-                err, CISTERN_DAMAGED,
-                "%s: its file became shorter or unreadable while it was in use; see: cistern verify",
-                cistern_version_reference(m->version));
-    }
-    return CISTERN_OK;
+    bool hit = api_guard_hit(atomic_load(&m->packed.guard));
+    for (size_t i = 0; !hit && i < m->file_count; i++)
+        hit = api_guard_hit(m->guards[i]);
+    return hit ? base_fail(
+                     err, CISTERN_DAMAGED,
+                     "%s: its file became shorter or unreadable while it was in use; see: cistern verify",
+                     cistern_version_reference(m->version))
+               : CISTERN_OK;
 }

@@ -89,9 +89,9 @@ cistern_status cistern_prepare(cistern *c, const char *reference, const cistern_
     if (st == CISTERN_OK)
         st = api_packed_get(m, net, &packed, &size, &made, err);
     if (st == CISTERN_OK)
-        st = api_packed_keep_now(m, err);
+        st = cistern_model_check(m, err); /* before it is kept: what was made of zeros must not be */
     if (st == CISTERN_OK)
-        st = cistern_model_check(m, err);
+        st = api_packed_keep_now(m, err);
     if (st == CISTERN_OK && result) {
         result->made = made;
         result->bytes = size;

@@ -234,6 +234,12 @@ void nn_features_free(nn_features *f)
     free(f);
 }
 
+void nn_features_use_pool(nn_features *f, base_pool *pool)
+{
+    assert(base_pool_threads(pool) == base_pool_threads(f->pool)); /* scratch memory is by thread */
+    f->pool = pool;
+}
+
 size_t nn_features_shape(const nn_features *f, size_t out[3])
 {
     memcpy(out, f->shape, sizeof(f->shape));

@@ -34,6 +34,8 @@ typedef struct nn_features_options {
 cistern_status nn_features_new(const nn_net *net, const nn_features_options *options, nn_features **out,
                                cistern_error *err) CISTERN_MUST_CHECK;
 void nn_features_free(nn_features *f); /* NULL allowed */
+/** Run on another pool from now on, of as many threads: as nn_session_use_pool. */
+void nn_features_use_pool(nn_features *f, base_pool *pool);
 
 /** Shape of one image's output. @param out  (C, H, W), or of a layer of the classifier (K). Returns the rank: 3 or 1. */
 size_t nn_features_shape(const nn_features *f, size_t out[3]);

@@ -90,6 +90,45 @@ static void a_session_runs_in_a_forked_child_and_in_its_parent(void **state)
     opened_free(&o);
 }
 
+static cistern_features *layer_of(cistern_model *m)
+{
+    cistern_features *layer = NULL;
+    cistern_error err = CISTERN_ERROR_INIT;
+    assert_ok(cistern_features_new(m, "classifier.3", NULL, &layer, &err), &err);
+    return layer;
+}
+
+static cistern_features *layer;
+static float hidden[2][1 << 12];
+
+static bool child_runs_a_layer(api_fixture *f, opened *o)
+{
+    bool same = cistern_features_run(layer, input, 1, hidden[1], NULL, NULL) == CISTERN_OK &&
+                memcmp(hidden[0], hidden[1], sizeof hidden[0]) == 0;
+    cistern_features_free(layer);
+    opened_free(o);
+    cistern_free(f->c);
+    return same;
+}
+
+static void so_does_a_single_layer(void **state)
+{
+    api_fixture *f = *state;
+    opened o = {NULL, NULL, {0}};
+    cistern_error err = CISTERN_ERROR_INIT;
+    uint64_t shape[3];
+    NEEDS_THREADS_AFTER_FORK();
+    pull_as(f->c, f->url, "digits");
+    open_and_run(f->c, &o);
+    layer = layer_of(o.m);
+    assert_int_equal(cistern_features_shape(layer, shape), 1);
+    assert_true(shape[0] <= sizeof hidden[0] / sizeof hidden[0][0]);
+    assert_ok(cistern_features_run(layer, input, 1, hidden[0], NULL, &err), &err);
+    in_a_child(child_runs_a_layer, f, &o);
+    cistern_features_free(layer);
+    opened_free(&o);
+}
+
 static bool grandchild_runs(api_fixture *f, opened *o)
 {
     float again[CLASSES];
@@ -206,6 +245,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(a_session_runs_in_a_forked_child_and_in_its_parent),
+        T(so_does_a_single_layer),
         T(so_does_a_child_of_the_child),
         T(a_child_does_not_speak_on_its_parents_connections),
         T(one_context_serves_many_threads),

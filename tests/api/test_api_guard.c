@@ -90,6 +90,69 @@ static void tensors_read_by_the_program_become_zeros_and_are_told(void **state)
     cistern_model_free(m);
 }
 
+/* Cut every derived file of packed weights; how many there were. */
+static unsigned cut_packed(api_fixture *f)
+{
+    char path[1024];
+    unsigned count = 0;
+    DIR *derived = opendir(temp_dir_path(&f->dir, "store/derived"));
+    assert_non_null(derived);
+    for (struct dirent *of; (of = readdir(derived)) != NULL;) {
+        snprintf(path, sizeof path, "%s/%s", temp_dir_path(&f->dir, "store/derived"), of->d_name);
+        DIR *files = of->d_name[0] == '.' ? NULL : opendir(path);
+        for (struct dirent *file; files && (file = readdir(files)) != NULL;) {
+            snprintf(path, sizeof path, "%s/%s/%s", temp_dir_path(&f->dir, "store/derived"), of->d_name,
+                     file->d_name);
+            if (!strstr(file->d_name, "packed"))
+                continue;
+            assert_int_equal(chmod(path, 0600), 0);
+            assert_int_equal(truncate(path, 0), 0);
+            count++;
+        }
+        if (files)
+            closedir(files);
+    }
+    closedir(derived);
+    return count;
+}
+
+static cistern_session *open_stored(api_fixture *f, cistern_model **out_model)
+{
+    cistern_error err = CISTERN_ERROR_INIT;
+    assert_ok(cistern_model_open(f->c, "digits", NULL, out_model, &err), &err);
+    return open_session(*out_model);
+}
+
+static void packed_weights_that_are_cut_are_damage_and_are_made_again(void **state)
+{
+    api_fixture *f = *state;
+    cistern_pull_options o = CISTERN_PULL_OPTIONS_INIT;
+    cistern_pull_result result;
+    cistern_error err = CISTERN_ERROR_INIT;
+    cistern_model *m = NULL;
+    float first[CLASSES], out[CLASSES];
+    assert_ok(cistern_sigbus_guard(&err), &err);
+    o.as = "digits";
+    fixture_pull(f->c, f->url, &o, &result);
+    cistern_session *s = open_stored(f, &m);
+    assert_ok(cistern_session_run(s, input, 1, first, NULL, &err), &err);
+    cistern_session_free(s);
+    cistern_model_free(m); /* which waits for them to be kept */
+
+    s = open_stored(f, &m);
+    assert_int_equal(cut_packed(f), 1);
+    assert_fails(cistern_session_run(s, input, 1, out, NULL, NULL), CISTERN_DAMAGED, NULL);
+    assert_fails(cistern_model_check(m, NULL), CISTERN_DAMAGED, NULL);
+    cistern_session_free(s);
+    cistern_model_free(m);
+
+    s = open_stored(f, &m);
+    assert_ok(cistern_session_run(s, input, 1, out, NULL, &err), &err);
+    assert_memory_equal(out, first, sizeof out);
+    cistern_session_free(s);
+    cistern_model_free(m);
+}
+
 typedef struct cutter {
     api_fixture *f;
     atomic_int runs;
@@ -223,6 +286,7 @@ int main(void)
         T(a_file_cut_before_a_run_is_damage),
         T(a_file_cut_before_packing_is_damage),
         T(tensors_read_by_the_program_become_zeros_and_are_told),
+        T(packed_weights_that_are_cut_are_damage_and_are_made_again),
         T(a_file_cut_while_runs_go_on_ends_them_with_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 #define API_PACKED_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/types.h>
 #include "base_pool.h"
 #include "base_thread.h"
@@ -25,11 +26,11 @@ typedef struct api_packed {
     pthread_mutex_t lock; /* guards everything here */
     const void *bytes;    /* NULL: none yet */
     size_t size;
-    void *memory;          /* made here; NULL: mapped */
-    store_derived_map map; /* mapped; zero: not */
-    api_guard *guard;      /* of the mapping */
-    bool kept;             /* in the store, or never to be */
-    bool keeping;          /* `keeper` runs, in process `process` */
+    void *memory;               /* made here; NULL: mapped */
+    store_derived_map map;      /* mapped; zero: not */
+    _Atomic(api_guard *) guard; /* of the mapping; read without the lock */
+    bool kept;                  /* in the store, or never to be */
+    bool keeping;               /* `keeper` runs, in process `process` */
     pid_t process;
     base_thread keeper;
 } api_packed;
