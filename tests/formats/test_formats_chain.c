@@ -1,0 +1,358 @@
+/* What of a graph is taken for a VGG, and what is not: one ONNX model of a VGG-11, changed in one place each time. */
+#include "foreign_read.h"
+#include "formats_limits.h"
+
+#define CONVS 8
+
+/* One change; all zero: none. */
+typedef struct change {
+    uint64_t stride, border, dilation, groups;      /* of the fourth convolution */
+    uint64_t pool, pool_stride, pool_border;        /* of the second pooling */
+    bool no_relu, relu_at_end, softmax, no_flatten; /* no_relu: behind the fourth convolution */
+    bool norms;                                     /* batch norms, with this epsilon */
+    float epsilon, other_epsilon;                   /* other: of the last */
+    bool norm_after_relu;
+    const char *first, *domain; /* an operator on the picture; the third convolution's domain */
+    float alpha;                /* of the first Gemm; 0: not said */
+    bool transpose_a, transpose_pictures, odd_transpose, matmul;
+    bool residual, side, average; /* side: 5x5 kernels in the fourth convolution */
+} change;
+
+typedef struct builder {
+    forge graph;
+    const change *c;
+    char x[16]; /* the last output's name */
+    unsigned number;
+} builder;
+
+static const uint64_t channels[CONVS + 1] = {3, 2, 3, 4, 5, 2, 3, 4, 2};
+static const bool pool_after[CONVS] = {true, true, false, true, false, true, false, true};
+
+static void put_tensor(builder *b, const char *name, const uint64_t *dims, size_t rank)
+{
+    size_t n = 4;
+
+    for (size_t i = 0; i < rank; i++)
+        n *= dims[i];
+    forge t = onnx_raw(name, ONNX_FLOAT, dims, rank, n);
+    pb_message(&b->graph, 5, &t);
+}
+
+static void put_ints(forge *node, const char *name, const uint64_t *values, size_t n)
+{
+    forge a = {0};
+
+    pb_text(&a, 1, name);
+    for (size_t i = 0; i < n; i++)
+        pb_number(&a, 8, values[i]);
+    pb_message(node, 5, &a);
+}
+
+static void put_pair(forge *node, const char *name, uint64_t value, size_t n)
+{
+    uint64_t values[4] = {value, value, value, value};
+
+    put_ints(node, name, values, n);
+}
+
+static void put_int(forge *node, const char *name, uint64_t value)
+{
+    forge a = {0};
+
+    pb_text(&a, 1, name);
+    pb_number(&a, 3, value);
+    pb_message(node, 5, &a);
+}
+
+static void put_float(forge *node, const char *name, float value)
+{
+    forge a = {0};
+
+    pb_text(&a, 1, name);
+    pb_float(&a, 2, value);
+    pb_message(node, 5, &a);
+}
+
+static forge begin_node(const builder *b, const char *type)
+{
+    forge node = {0};
+
+    pb_text(&node, 1, b->x);
+    pb_text(&node, 4, type);
+    return node;
+}
+
+static void end_node(builder *b, forge *node)
+{
+    snprintf(b->x, sizeof b->x, "x%u", ++b->number);
+    pb_text(node, 2, b->x);
+    pb_message(&b->graph, 1, node);
+}
+
+static void simple(builder *b, const char *type)
+{
+    forge node = begin_node(b, type);
+
+    end_node(b, &node);
+}
+
+static void input(builder *b, forge *node, const char *what, const uint64_t *dims, size_t rank)
+{
+    char name[32];
+
+    snprintf(name, sizeof name, "%s%u", what, b->number);
+    pb_text(node, 1, name);
+    put_tensor(b, name, dims, rank);
+}
+
+static void norm(builder *b, uint64_t n, float epsilon)
+{
+    static const char *const parts[] = {"gamma", "beta", "mean", "var"};
+    forge node = begin_node(b, "BatchNormalization");
+
+    for (int i = 0; i < 4; i++)
+        input(b, &node, parts[i], &n, 1);
+    if (epsilon > 0)
+        put_float(&node, "epsilon", epsilon);
+    end_node(b, &node);
+}
+
+static void conv(builder *b, int i)
+{
+    static const change none = {0};
+    const change *c = i == 3 ? b->c : &none;
+    uint64_t side = c->side ? 5 : 3, dims[] = {channels[i + 1], channels[i], side, side};
+    forge node = begin_node(b, "Conv");
+
+    input(b, &node, "w", dims, 4);
+    input(b, &node, "b", dims, 1);
+    put_pair(&node, "strides", c->stride ? c->stride : 1, 2);
+    put_pair(&node, "pads", c->border ? c->border - 1 : 1, 4);
+    put_pair(&node, "dilations", c->dilation ? c->dilation : 1, 2);
+    put_int(&node, "group", c->groups ? c->groups : 1);
+    if (i == 2 && b->c->domain)
+        pb_text(&node, 7, b->c->domain);
+    end_node(b, &node);
+    if (b->c->norms && !b->c->norm_after_relu)
+        norm(b, channels[i + 1],
+             i == CONVS - 1 && b->c->other_epsilon > 0 ? b->c->other_epsilon : b->c->epsilon);
+    if (!c->no_relu)
+        simple(b, "Relu");
+    if (b->c->norms && b->c->norm_after_relu)
+        norm(b, channels[i + 1], b->c->epsilon);
+}
+
+static void pool(builder *b, bool changed)
+{
+    const change *c = b->c;
+    forge node = begin_node(b, "MaxPool");
+
+    put_pair(&node, "kernel_shape", changed && c->pool ? c->pool : 2, 2);
+    put_pair(&node, "strides", changed && c->pool_stride ? c->pool_stride : 2, 2);
+    put_pair(&node, "pads", changed ? c->pool_border : 0, 4);
+    end_node(b, &node);
+}
+
+static void transpose(builder *b)
+{
+    static const uint64_t last[] = {0, 2, 3, 1}, odd[] = {0, 3, 2, 1};
+    forge node = begin_node(b, "Transpose");
+
+    put_ints(&node, "perm", b->c->odd_transpose ? odd : last, 4);
+    end_node(b, &node);
+}
+
+static void linear(builder *b, int i, uint64_t in, uint64_t out)
+{
+    uint64_t rows[] = {out, in}, columns[] = {in, out};
+    forge node = begin_node(b, b->c->matmul ? "MatMul" : "Gemm");
+
+    input(b, &node, "w", b->c->matmul ? columns : rows, 2);
+    if (!b->c->matmul) {
+        input(b, &node, "b", &out, 1);
+        put_int(&node, "transB", 1);
+        put_int(&node, "transA", i == 0 && b->c->transpose_a);
+        if (i == 0 && b->c->alpha > 0)
+            put_float(&node, "alpha", b->c->alpha);
+    }
+    end_node(b, &node);
+    if (b->c->matmul) {
+        node = begin_node(b, "Add");
+        input(b, &node, "b", &out, 1);
+        end_node(b, &node);
+    }
+}
+
+static void features(builder *b)
+{
+    char before[sizeof b->x];
+
+    for (int i = 0, pools = 0; i < CONVS; i++) {
+        memcpy(before, b->x, sizeof before);
+        conv(b, i);
+        if (b->c->residual && i == 2) {
+            forge node = begin_node(b, "Add");
+            pb_text(&node, 1, before);
+            end_node(b, &node);
+        }
+        if (pool_after[i])
+            pool(b, pools++ == 1);
+    }
+    if (b->c->average) {
+        forge node = begin_node(b, "AveragePool");
+        put_pair(&node, "kernel_shape", 2, 2);
+        put_pair(&node, "strides", 1, 2);
+        end_node(b, &node);
+    }
+}
+
+static forge build(const change *c)
+{
+    builder b = {.c = c, .x = "picture"};
+
+    if (c->first) {
+        forge node = begin_node(&b, c->first);
+        uint64_t dims[] = {1, 3, 1, 1};
+        input(&b, &node, "mean", dims, 4);
+        end_node(&b, &node);
+    }
+    features(&b);
+    if (c->transpose_pictures || c->odd_transpose)
+        transpose(&b);
+    if (!c->no_flatten)
+        simple(&b, "Flatten");
+    linear(&b, 0, (uint64_t)2 * 49, 5);
+    simple(&b, "Relu");
+    linear(&b, 1, 5, 6);
+    simple(&b, "Relu");
+    linear(&b, 2, 6, 7);
+    if (c->relu_at_end)
+        simple(&b, "Relu");
+    if (c->softmax)
+        simple(&b, "Softmax");
+    return onnx_model(&b.graph);
+}
+
+static foreign read_changed(const change *c)
+{
+    foreign v = {0};
+    forge model = build(c);
+
+    foreign_add(&v, "m.onnx", &model);
+    assert_ok(foreign_read(&v), &v.err);
+    return v;
+}
+
+static void the_unchanged_graph_is_a_vgg11(void **state)
+{
+    static const change none = {0};
+    foreign v = read_changed(&none);
+
+    (void)state;
+    assert_int_equal(model_index_note_count(v.index), 0);
+    assert_non_null(model_index_find(v.index, "features.18.weight"));
+    assert_int_equal(model_index_find(v.index, "classifier.0.weight")->rank, 2);
+    assert_int_equal(model_index_head(v.index), MODEL_HEAD_LOGITS);
+    foreign_free(&v);
+}
+
+static void what_a_vgg_has_not_leaves_tensors_and_a_note(void **state)
+{
+    static const struct {
+        change c;
+        const char *note;
+    } cases[] = {
+        {{.stride = 2}, "(Conv): its stride, border, dilation or groups are not a VGG's"},
+        {{.border = 1}, "its stride, border, dilation or groups"},
+        {{.dilation = 2}, "its stride, border, dilation or groups"},
+        {{.groups = 2}, "its stride, border, dilation or groups"},
+        {{.side = true}, "its stride, border, dilation or groups"},
+        {{.pool = 3}, "(MaxPool): its size, stride or border is not a VGG's"},
+        {{.pool_stride = 1}, "its size, stride or border"},
+        {{.pool_border = 1}, "its size, stride or border"},
+        {{.average = true}, "(AveragePool): an average where a VGG has none"},
+        {{.no_relu = true}, "no ReLU before it"},
+        {{.relu_at_end = true}, "a ReLU behind the last linear layer"},
+        {{.relu_at_end = true, .softmax = true}, "a softmax that does not follow a linear layer"},
+        {{.no_flatten = true}, "(Gemm): works on what was not flattened"},
+        {{.norms = true, .norm_after_relu = true}, "a batch norm where a VGG has none"},
+        {{.norms = true, .other_epsilon = 0.5f}, "its batch norms add different numbers to the variance"},
+        {{.first = "Sub"}, "(Sub): an operator that a VGG has not"},
+        {{.first = "Mul"}, "(Mul): an operator that a VGG has not"},
+        {{.first = "Add"}, "(Add): adds something else than a constant of 1 dimension"},
+        {{.domain = "com.example"}, "(Conv): an operator that a VGG has not"},
+        {{.alpha = 0.5f}, "(Gemm): its first input is transposed, or its result scaled"},
+        {{.transpose_a = true}, "its first input is transposed"},
+        {{.odd_transpose = true}, "exchanges axes in a way that is not known"},
+        {{.residual = true}, "(Add): joins two branches"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        foreign v = read_changed(&cases[i].c);
+        const char *note = model_index_note_count(v.index) ? model_index_note_peek(v.index, 0) : "";
+        if (!strstr(note, cases[i].note))
+            print_error("'%s', not '%s'\n", note, cases[i].note);
+        assert_non_null(strstr(note, cases[i].note));
+        assert_null(model_index_find(v.index, "features.0.weight"));
+        foreign_free(&v);
+    }
+}
+
+static void epsilon_is_the_graphs(void **state)
+{
+    static const change said = {.norms = true, .epsilon = 0.125f}, silent = {.norms = true};
+    foreign v = read_changed(&said);
+
+    (void)state;
+    assert_non_null(model_index_find(v.index, "features.26.running_var"));
+    assert_true(model_index_epsilon(v.index) > 0.1249 && model_index_epsilon(v.index) < 0.1251);
+    foreign_free(&v);
+    v = read_changed(&silent);
+    assert_true(model_index_epsilon(v.index) < 1.01e-5 && model_index_epsilon(v.index) > 0.99e-5);
+    foreign_free(&v);
+}
+
+static void a_softmax_is_marked(void **state)
+{
+    static const change softmax = {.softmax = true};
+    foreign v = read_changed(&softmax);
+
+    (void)state;
+    assert_int_equal(model_index_head(v.index), MODEL_HEAD_PROBABILITIES);
+    assert_non_null(model_index_find(v.index, "features.0.weight"));
+    foreign_free(&v);
+}
+
+static void matrices_are_rows_or_columns_and_channels_first_or_last(void **state)
+{
+    static const change columns = {.matmul = true}, last = {.transpose_pictures = true};
+    foreign v = read_changed(&columns);
+    const model_tensor *t = model_index_find(v.index, "classifier.0.weight");
+
+    (void)state;
+    assert_non_null(t);
+    assert_true(t->rank == 2 && t->shape[0] == 5 && t->shape[1] == 98 && t->stride[0] == 1 &&
+                t->stride[1] == 5);
+    assert_non_null(model_index_find(v.index, "classifier.6.bias"));
+    assert_int_equal(v.decoded.len, 0); /* its biases were found: none is made up */
+    foreign_free(&v);
+    v = read_changed(&last);
+    t = model_index_find(v.index, "classifier.0.weight");
+    assert_non_null(t);
+    assert_true(t->rank == 4 && t->shape[1] == 2 && t->stride[1] == 1 && t->stride[3] == 2 &&
+                t->stride[2] == 14);
+    foreign_free(&v);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_unchanged_graph_is_a_vgg11),
+        cmocka_unit_test(what_a_vgg_has_not_leaves_tensors_and_a_note),
+        cmocka_unit_test(epsilon_is_the_graphs),
+        cmocka_unit_test(a_softmax_is_marked),
+        cmocka_unit_test(matrices_are_rows_or_columns_and_channels_first_or_last),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
