@@ -87,6 +87,10 @@ class SessionOptions(_Sized):  # session.h
                 ("_room", c_char * _ROOM)]
 
 
+class FeaturesOptions(_Sized):  # features.h
+    _fields_ = [("size", c_size_t), ("height", c_uint32), ("width", c_uint32), ("_room", c_char * _ROOM)]
+
+
 class Prediction(ctypes.Structure):  # session.h
     _fields_ = [("class_index", c_uint32), ("probability", c_float), ("logit", c_float)]
 
@@ -103,6 +107,7 @@ LAYOUTS: List[Tuple[Any, str, Dict[str, str]]] = [
     (Event, "cistern_event", {"from_": "from"}),
     (Tensor, "cistern_tensor", {}),
     (SessionOptions, "cistern_session_options", {}),
+    (FeaturesOptions, "cistern_features_options", {}),
     (Prediction, "cistern_prediction", {}),
 ]
 
@@ -177,6 +182,13 @@ PROTOTYPES: Dict[str, Tuple[Any, List[Any]]] = {
     "cistern_session_width": (c_uint32, [c_void_p]),
     "cistern_session_preprocess": (c_int, [c_void_p, c_void_p, _FLOATS, _ERR]),
     "cistern_session_run": (c_int, [c_void_p, _FLOATS, c_uint32, _FLOATS, c_void_p, _ERR]),
+    "cistern_features_new": (c_int, [c_void_p, c_char_p, POINTER(FeaturesOptions), _OUT, _ERR]),
+    "cistern_features_free": (None, [c_void_p]),
+    "cistern_features_shape": (c_uint32, [c_void_p, POINTER(c_uint64)]),
+    "cistern_features_height": (c_uint32, [c_void_p]),
+    "cistern_features_width": (c_uint32, [c_void_p]),
+    "cistern_features_preprocess": (c_int, [c_void_p, c_void_p, _FLOATS, _ERR]),
+    "cistern_features_run": (c_int, [c_void_p, _FLOATS, c_uint32, _FLOATS, c_void_p, _ERR]),
     "cistern_top": (c_uint32, [_FLOATS, c_uint32, c_uint32, POINTER(Prediction)]),
 }
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import sys
 from typing import Any, Optional
@@ -45,7 +46,7 @@ def load_state_dict_from_url(url: str, model_dir: Optional[str] = None, map_loca
     file_name      the name in the store, without its suffix; None: made from the address
     weights_only   as for torch.load, which decides by itself what it executes; True is the safe one
     """
-    import torch
+    torch: Any = importlib.import_module("torch")
 
     store = _store.default() if model_dir is None else _store.Store(os.path.join(model_dir, "cistern"))
     name = None if file_name is None else os.path.splitext(os.path.basename(file_name))[0].lower()

@@ -77,4 +77,13 @@ def test_our_arrays_are_pytorchs_tensors_and_its_logits_ours(default):
     x = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(5))
     with torch.no_grad():
         expected = net(x).numpy()
+    caught = []
+    for layer in ("features.5", "features.28", "classifier.3"):
+        part = net.get_submodule(layer)
+        hook = part.register_forward_hook(lambda _module, _inputs, out: caught.append(out.numpy().copy()))
+        with torch.no_grad():
+            net(x)
+        hook.remove()
+        theirs = caught.pop()
+        assert abs(model.features(x.numpy(), layer) - theirs).max() <= 1e-4 * abs(theirs).max(), layer
     assert abs(model.run(x.numpy()) - expected).max() <= 1e-4 * abs(expected).max()

@@ -181,6 +181,39 @@ def test_what_is_no_vgg_opens_and_does_not_run(place):
         model.classify(sample("one"))
 
 
+def test_a_layers_output(digits, place):
+    model = digits.open("digits")
+    x = np.stack([model.preprocess(sample(n)) for n in ("one", "two")])
+    logits = model.features(x, "classifier.6")
+    np.testing.assert_allclose(logits, model.run(x), atol=1e-4)
+    maps = model.features(x, "features.4")
+    assert maps.ndim == 4 and len(maps) == 2 and maps.dtype == np.float32
+    np.testing.assert_array_equal(model.features(x[1], "features.4"), maps[1])
+    np.testing.assert_array_equal(model.features(sample("two"), "features.4"), maps[1])
+    assert model.features(np.zeros((3, 64, 64), np.float32), "features.4").shape[1:] == (2 * maps.shape[2], 2 * maps.shape[3])
+    with pytest.raises(cistern.UsageError) as caught:
+        model.features(x, "features.99")
+    assert "avgpool" in caught.value.message
+    done = place.program("features", "digits", sample("two"), "--layer", "features.4", "-o", place.dir / "f.npy")
+    np.testing.assert_array_equal(np.load(place.dir / "f.npy")[0], maps[1], done)
+
+
+def test_a_file_without_a_classifier_has_features(place):
+    torch_free = {}
+
+    def no_classifier(shapes):
+        for name in [n for n in shapes if n.startswith("classifier")]:
+            del shapes[name]
+        torch_free.update(shapes)
+
+    cli_support.small_vgg11(place.dir / "notop.safetensors", change=no_classifier)
+    model = place.store().open(place.dir / "notop.safetensors")
+    assert model.facts.head == "none" and len(model.tensors) == len(torch_free)
+    assert model.features(sample("one"), "features.20").shape == (64, 7, 7)
+    with pytest.raises(cistern.UnreadableError):
+        model.classify(sample("one"))
+
+
 def test_threads_share_a_model(digits):
     model, results = digits.open("digits"), []
     x = model.preprocess(sample("five"))
