@@ -308,6 +308,19 @@ def seed_named(path, strings, backend=b"tensorflow", libver="earliest", order="<
             group[f"{layer}/bias:0"] = np.ones(2, order)
 
 
+def seed_compact(path):
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = fixed(["c"])
+        file.attrs["backend"] = b"tensorflow"
+        group = file.create_group("c")
+        group.attrs["weight_names"] = fixed(["c/kernel:0"])
+        how = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        how.set_layout(h5py.h5d.COMPACT)
+        inner = group.create_group("c")
+        data = h5py.h5d.create(inner.id, b"kernel:0", h5py.h5t.IEEE_F32LE, h5py.h5s.create_simple((3, 3, 3, 2)), how)
+        data.write(h5py.h5s.ALL, h5py.h5s.ALL, np.arange(54, dtype="<f4").reshape(3, 3, 3, 2))
+
+
 def seed_numbered(path, container="layers", **how):
     with h5py.File(path, "w") as file:
         for i in (0, 1, 10):
@@ -331,6 +344,7 @@ def seeds(out):
     seed_named(at("chunks.h5"), variable, backend=b"theano", chunks=True)
     seed_named(at("big_endian.h5"), fixed, order=">f4")
     seed_named(at("latest.h5"), variable, libver="latest")
+    seed_compact(at("compact.h5"))
     seed_numbered(at("numbered.weights.h5"))
     seed_numbered(at("numbered_ordered.weights.h5"), track_order=True)
     seed_numbered(at("numbered_2_13.weights.h5"), "_layer_checkpoint_dependencies")
@@ -416,6 +430,20 @@ def refused(out):
     case("keras0", "an HDF5 file, but not one of Keras 1, 2 or 3", lambda f: f.attrs.__setitem__("nb_layers", 3))
     case("twice", "is there twice",
          lambda f: lone(f, data=kernel).attrs.__setitem__("weight_names", fixed(["kernel:0", "kernel:0"])))
+    case("many_chunks", "a dataset of more than 524288 chunks",
+         lambda f: lone(f, shape=(1 << 20,), dtype="<f4", chunks=(1,)).__getitem__("kernel:0").__setitem__(0, 1))
+    case("huge_chunk", "chunks of 8388608 elements, 1 to 16777216 bytes are allowed",
+         lambda f: lone(f, shape=(1 << 23,), dtype="<f4", chunks=(1 << 23,), compression="gzip")
+         .__getitem__("kernel:0").__setitem__(0, 1))
+    case("deep", "models inside models, more than 4 deep",
+         lambda f: f.create_dataset("/layers/a" * 5 + "/vars/0", data=kernel))
+    case("gap", "has 2 variables, but none is called 0",
+         lambda f: [f.create_dataset(f"/layers/a/vars/{i}", data=kernel) for i in (1, 2)])
+
+    def many_names(file):
+        for i in range(2):
+            file.attrs[f"layer_names{i}"] = np.zeros(32769, "S1")
+    case("many_names", "an attribute of more than 65536 texts", many_names)
     with open(os.path.join(out, "refused.txt"), "w") as file:
         file.write("\n".join(lines) + "\n")
 

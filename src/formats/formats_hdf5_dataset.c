@@ -80,29 +80,6 @@ static cistern_status read_layout3(formats_hdf5 *h, reading *r, const formats_hd
     return FORMATS_HDF5_FAIL(h, m->at, "a dataset's layout message that is cut");
 }
 
-/* Versions 1 and 2: rank, class, address, dimensions. */
-static cistern_status read_layout1(formats_hdf5 *h, reading *r, const formats_hdf5_message *m)
-{
-    const uint8_t *p = m->data;
-    unsigned rank = p[1];
-    uint64_t size = 1;
-
-    if (p[2] != LAYOUT_CONTIGUOUS && p[2] != LAYOUT_CHUNKED)
-        return FORMATS_HDF5_FAIL(h, m->at, "a dataset of layout class %u in layout version %u" UNREAD, p[2],
-                                 p[0]);
-    if (m->size < 16 + rank * (size_t)4)
-        return FORMATS_HDF5_FAIL(h, m->at, "a dataset's layout message that is cut");
-    r->d->address = formats_hdf5_le(p + 8, 8);
-    if (p[2] == LAYOUT_CHUNKED)
-        return read_chunking(h, r, p + 16, m->size - 16, rank);
-    for (unsigned i = 0; i < rank; i++) {
-        if (!base_mul_u64(size, formats_hdf5_le(p + 16 + i * (size_t)4, 4), &size))
-            return FORMATS_HDF5_FAIL(h, m->at, "a dataset whose size overflows");
-    }
-    r->d->size = size;
-    return CISTERN_OK;
-}
-
 static cistern_status read_layout(formats_hdf5 *h, reading *r, const formats_hdf5_message *m)
 {
     if (m->size < 8)
@@ -118,8 +95,6 @@ static cistern_status read_layout(formats_hdf5 *h, reading *r, const formats_hdf
         return read_layout3(h, r, m);
     if (m->data[0] == 3)
         return read_layout3(h, r, m);
-    if (m->data[0] == 1 || m->data[0] == 2)
-        return read_layout1(h, r, m);
     return FORMATS_HDF5_FAIL(h, m->at, "a dataset with a layout of version %u" UNREAD, m->data[0]);
 }
 

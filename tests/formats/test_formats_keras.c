@@ -315,6 +315,119 @@ static void work_has_a_limit(void **state)
     assert_damaged(&f, end, "its structures go on for more than 268435456 bytes: do they form a loop?");
 }
 
+/* One symbol node of 65,535 members, twice in its tree. */
+static void groups_have_a_limit(void **state)
+{
+    (void)state;
+    forge f = seed("fixed.h5");
+    size_t tree = FIND(&f, "TREE", 0), node = f.len;
+    uint64_t name = f.data[FIND(&f, "SNOD", 0) + 8];
+    FORGE(&f, "SNOD\x01\x00\xff\xff");
+    for (unsigned i = 0; i < 65535; i++) {
+        forge_le(&f, name, 8);
+        forge_zeros(&f, 32);
+    }
+    forge_set_le(&f, tree + 6, 2, 2);
+    forge_set_le(&f, tree + 32, node, 8);
+    forge_set_le(&f, tree + 48, node, 8);
+    assert_damaged(&f, node + 8 + 40, "a group of more than 65536 members");
+    f = seed("fixed.h5");
+    forge_set_le(&f, tree + 4, 1, 1);
+    assert_damaged(&f, tree, "no B-tree node where a group should have one");
+}
+
+static void layouts_are_checked(void **state)
+{
+    (void)state;
+    forge f = seed("gzip.h5");
+    size_t layout = FIND(&f, "\x03\x02\x05", 0); /* version, chunked, dimensions */
+    forge_set_le(&f, layout + 2, 1, 1);
+    assert_damaged(&f, layout, "chunks of 1 dimensions, 2 to 9 are read");
+    f = seed("gzip.h5");
+    forge_set_le(&f, layout + 2, 4, 1);
+    assert_damaged(&f, layout, "chunks of 3 dimensions and 2 bytes per element for a dataset of 4 and 4");
+    f = seed("gzip.h5");
+    forge_set_le(&f, layout + 11, 0, 4);
+    assert_damaged(&f, layout, "chunks of 0 elements");
+    f = seed("gzip.h5");
+    forge_set_le(&f, layout + 11, UINT32_MAX, 4);
+    forge_set_le(&f, layout + 15, UINT32_MAX, 4);
+    forge_set_le(&f, layout + 19, UINT32_MAX, 4);
+    assert_damaged(&f, layout, "chunks of 18446744073709551615 elements");
+    f = seed("gzip.h5");
+    forge_set_le(&f, layout + 1, 1, 1); /* contiguous, with filters */
+    assert_damaged(&f, layout, "a dataset with filters that is not in chunks");
+    f = seed("compact.h5");
+    layout = FIND(&f, "\x03\x00\xd8\x00", 0); /* version, compact, 216 bytes */
+    forge_set_le(&f, layout + 2, 215, 2);
+    assert_damaged(&f, layout, "a dataset of 215 bytes, but its shape takes 216");
+    f = seed("compact.h5");
+    forge_set_le(&f, layout + 2, 60000, 2);
+    assert_damaged(&f, layout, "a dataset's layout message that is cut");
+    f = seed("compact.h5");
+    forge_set_le(&f, layout - 6, 4, 2); /* the message's own size */
+    assert_damaged(&f, layout, "a dataset's layout message that is cut");
+}
+
+static void filter_pipelines_are_checked(void **state)
+{
+    (void)state;
+    forge f = seed("gzip.h5");
+    size_t filters = FIND(&f, "\x01\x02\0\0\0\0\0\0\x02\0", 0); /* version 1, two, the first is shuffle */
+    forge_set_le(&f, filters, 3, 1);
+    assert_damaged(&f, filters, "a filter pipeline of version 3, 1 and 2 are read");
+    f = seed("gzip.h5");
+    forge_set_le(&f, filters + 8, 1, 2); /* deflate twice */
+    assert_damaged(&f, filters + 32, "filter 1 (deflate) at place 2; shuffle, then deflate are read");
+    f = seed("gzip.h5");
+    forge_set_le(&f, filters + 1, 9, 1);
+    assert_damaged(&f, filters, "a filter pipeline that is cut");
+}
+
+static void attributes_are_checked(void **state)
+{
+    (void)state;
+    forge f = seed("fixed.h5");
+    size_t name = FIND(&f, "layer_names", 0), attribute = name - 8;
+    forge_set_le(&f, attribute, 4, 1);
+    assert_damaged(&f, attribute, "an attribute that is cut or of another version than 1 to 3");
+    f = seed("fixed.h5");
+    forge_set_le(&f, attribute + 2, 60000, 2);
+    assert_damaged(&f, attribute, "an attribute whose parts reach beyond it");
+    f = seed("fixed.h5");
+    forge_set_le(&f, attribute - 4, 2, 1); /* the message's flags */
+    assert_damaged(&f, attribute, "a shared attribute");
+    f = seed("fixed.h5");
+    size_t type = name + 16, space = type + 8;
+    forge_set_le(&f, attribute + 4, 4, 2);
+    assert_damaged(&f, type, "a datatype of 4 bytes, 8 are needed");
+    f = seed("fixed.h5");
+    forge_set_le(&f, space, 3, 1);
+    assert_damaged(&f, space, "a dataspace that is cut or of another version than 1 and 2");
+    f = seed("fixed.h5");
+    forge_set_le(&f, space + 8, 1u << 30, 8);
+    assert_damaged(&f, space + 24, "attribute 'layer_names' has 1073741824 texts of 1 bytes each");
+    f = seed("fixed.h5");
+    forge_set_le(&f, space + 1, 8, 1);
+    assert_damaged(&f, space, "a dataspace of 8 dimensions that is cut");
+}
+
+static void link_messages_are_checked(void **state)
+{
+    (void)state;
+    forge f = seed("latest.h5");
+    size_t link = FIND(&f,
+                       "\x06\x0c\0\0\x01\0\x01"
+                       "c",
+                       0),
+           at = link + 4; /* type, size, flags; version … */
+    forge_set_le(&f, at, 2, 1);
+    assert_damaged(&f, at, "a link message that is cut or of another version than 1");
+    f = seed("latest.h5");
+    forge_set_le(&f, at + 2, 200, 1); /* its name's length */
+    assert_damaged(&f, at, "a link message whose name reaches beyond it");
+}
+
 /* ---- whole files ---- */
 
 static void what_h5py_can_write_but_no_vgg_has_is_refused(void **state)
@@ -343,7 +456,7 @@ static void what_h5py_can_write_but_no_vgg_has_is_refused(void **state)
     }
     fclose(file);
     base_map_clear(&list);
-    assert_int_equal(count, 22);
+    assert_int_equal(count, 27);
 }
 
 /* Cut at 200 places each: refused with a message, whatever the kind. */
@@ -441,6 +554,7 @@ static void kernels_come_out_element_by_element(void **state)
     check_kernel("fixed.h5", false, false);
     check_kernel("variable.h5", false, false);
     check_kernel("latest.h5", false, false);
+    check_kernel("compact.h5", false, false);
     check_kernel("big_endian.h5", false, false);
     check_kernel("gzip.h5", false, false);
     check_kernel("chunks.h5", false, true);
@@ -489,6 +603,11 @@ int main(void)
         cmocka_unit_test(shapes_and_types_are_checked),
         cmocka_unit_test(texts_lie_in_their_collection),
         cmocka_unit_test(chunks_are_checked),
+        cmocka_unit_test(groups_have_a_limit),
+        cmocka_unit_test(layouts_are_checked),
+        cmocka_unit_test(filter_pipelines_are_checked),
+        cmocka_unit_test(attributes_are_checked),
+        cmocka_unit_test(link_messages_are_checked),
         cmocka_unit_test(work_has_a_limit),
         cmocka_unit_test(what_h5py_can_write_but_no_vgg_has_is_refused),
         cmocka_unit_test(cut_anywhere_is_refused),
