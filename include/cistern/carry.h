@@ -1,4 +1,4 @@
-/* Other people's layouts: a directory with metadata.json, the cache of torch hub. Adopting, and giving back. */
+/* Other people's layouts: a directory with metadata.json, other tools' caches. Adopting, and giving back. */
 #ifndef CISTERN_CARRY_H
 #define CISTERN_CARRY_H
 
@@ -34,15 +34,18 @@ CISTERN_API cistern_status cistern_import_directory(cistern *c, const char *dire
                                                     void *user, cistern_error *err) CISTERN_MUST_CHECK;
 
 /**
- * Adopt what is in torch hub's cache (option torch-home): files of the table of published weights, and others that are
- * called vgg…; with `all`, every file with digits of its SHA-256 in its name. The digits are compared. What is published
- * gets its published address for its origin, so that pulling it makes no request.
+ * Adopt what another tool has downloaded.
+ * @param tool  "torch": hub/checkpoints in its home (option torch-home); files of the table of published weights, and others
+ *              whose names begin with vgg and end in digits of their SHA-256, which are compared; with `all`, every file
+ *              with such digits. "keras": models in its home (option keras-home); published files, by their MD5.
+ *              What is published gets its published address for its origin, so that pulling it makes no request.
  * @param out_left  files that were left alone; NULL allowed.
  * @retval CISTERN_NOT_FOUND there is no cache. @retval CISTERN_DAMAGED  a file is not what its name says. The first failure.
+ * @retval CISTERN_USAGE  no such tool, or its home is not known.
  */
-CISTERN_API cistern_status cistern_import_torch(cistern *c, int all, const cistern_call *call,
-                                                cistern_carried_fn fn, void *user, size_t *out_left,
-                                                cistern_error *err) CISTERN_MUST_CHECK;
+CISTERN_API cistern_status cistern_import_cache(cistern *c, const char *tool, int all,
+                                                const cistern_call *call, cistern_carried_fn fn, void *user,
+                                                size_t *out_left, cistern_error *err) CISTERN_MUST_CHECK;
 
 typedef enum cistern_place {
     CISTERN_PLACE_COPY = 0, /* sharing the bytes where the file system can, else a copy */
@@ -72,12 +75,13 @@ CISTERN_API cistern_status cistern_export(cistern *c, const char *reference, con
                                           cistern_error *err) CISTERN_MUST_CHECK;
 
 /**
- * Put versions where torch hub looks for them. @param references  count of them; 0: of each published file the newest.
- * @retval CISTERN_NOT_FOUND, CISTERN_CONFLICT, CISTERN_USAGE (several files; a hard link to another file system)
+ * Put versions where another tool looks for them. @param tool  "torch" or "keras".
+ * @param references  count of them; 0: of each file that the tool's own models are published as, the newest version here.
+ * @retval CISTERN_NOT_FOUND, CISTERN_CONFLICT, CISTERN_USAGE (no such tool; several files; a hard link to another file system)
  */
-CISTERN_API cistern_status cistern_link_torch(cistern *c, const char *const *references, size_t count,
-                                              const cistern_place_options *options, const cistern_call *call,
-                                              cistern_carried_fn fn, void *user,
+CISTERN_API cistern_status cistern_link_cache(cistern *c, const char *tool, const char *const *references,
+                                              size_t count, const cistern_place_options *options,
+                                              const cistern_call *call, cistern_carried_fn fn, void *user,
                                               cistern_error *err) CISTERN_MUST_CHECK;
 
 #ifdef __cplusplus

@@ -29,6 +29,7 @@
  * s3-access-key-id, s3-secret-access-key, s3-session-token   AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN;
  *                    shown as "***" (the profile's, else requests are anonymous)
  * torch-home         torch's home; TORCH_HOME ($XDG_CACHE_HOME/torch, ~/.cache/torch)
+ * keras-home         Keras' home; KERAS_HOME (~/.keras)
  * netrc              path of a netrc file, whose user names and passwords go to its hosts (none)
  * headers-file       path of a file of sections "[https://host]" with lines "Name: value", sent to that server only (none)
  * keep-removed       how long removed versions keep their bytes; seconds, or with m, h, d behind the number (7d)

@@ -8,7 +8,7 @@
 #include "base_mem.h"
 #include "priv/api_bring.h"
 #include "tiers_directory.h"
-#include "tiers_torch.h"
+#include "tiers_cache.h"
 
 /* What is told of each, and the first failure. */
 typedef struct carrying {
@@ -153,35 +153,45 @@ cistern_status cistern_import_directory(cistern *c, const char *directory,
     return st == CISTERN_OK ? ended(&all, err) : st;
 }
 
-/* --- torch hub ---------------------------------------------------------------------------------------------------- */
+/* --- other tools' caches ------------------------------------------------------------------------------------------ */
 
-static cistern_status check_torch_home(const cistern *c, cistern_error *err)
+/* A tool and its home. */
+static cistern_status find_tool(const cistern *c, const char *tool, const tiers_cache **out,
+                                const char **out_home, cistern_error *err)
 {
-    return c->torch_home[0] ? CISTERN_OK
-                            : base_fail(err, CISTERN_USAGE,
-                                        "it is not known where torch keeps its files: set --torch-home DIR, "
-                                        "TORCH_HOME, or HOME");
+    const tiers_cache *cache = tiers_cache_find(tool);
+    if (!cache)
+        return base_fail(err, CISTERN_USAGE, "'%s' is no tool whose files are known: torch, keras", tool);
+    const char *home = strcmp(tool, "torch") == 0 ? c->torch_home : c->keras_home;
+    if (!home[0])
+        return base_fail(err, CISTERN_USAGE,
+                         "it is not known where %s keeps its files: set --%s-home DIR, or HOME", tool, tool);
+    *out = cache;
+    *out_home = home;
+    return CISTERN_OK;
 }
 
-cistern_status cistern_import_torch(cistern *c, int every, const cistern_call *call, cistern_carried_fn fn,
-                                    void *user, size_t *out_left, cistern_error *err)
+cistern_status cistern_import_cache(cistern *c, const char *tool, int every, const cistern_call *call,
+                                    cistern_carried_fn fn, void *user, size_t *out_left, cistern_error *err)
 {
     carrying all = {.fn = fn, .user = user};
-    tiers_torch_files files = {0};
+    tiers_cache_files files = {0};
+    const tiers_cache *cache = NULL;
+    const char *home = NULL;
     api_wanted wanted;
     bool goes = true;
-    cistern_status st = check_torch_home(c, err);
+    cistern_status st = find_tool(c, tool, &cache, &home, err);
     if (st == CISTERN_OK)
-        st = tiers_torch_list(c->torch_home, every != 0, &files, err);
+        st = tiers_cache_list(cache, home, every != 0, &files, err);
     if (st == CISTERN_OK)
         st = api_wanted_init(NULL, &wanted, err);
     for (size_t i = 0; st == CISTERN_OK && goes && i < files.count; i++) {
-        const tiers_torch_file *file = &files.items[i];
+        const tiers_cache_file *file = &files.items[i];
         const char *path = file->path;
         tiers_request request = wanted.request;
         request.paths = &path;
         request.path_count = 1;
-        request.prefix = file->prefix;
+        request.prefix = file->prefix[0] ? file->prefix : NULL;
         request.config = "none"; /* what lies in a cache belongs to no file of it */
         request.origin = file->row ? file->row->url : NULL;
         request.name = file->row ? NULL : file->name;
@@ -192,7 +202,7 @@ cistern_status cistern_import_torch(cistern *c, int every, const cistern_call *c
         if (out_left)
             *out_left = files.others;
     }
-    tiers_torch_files_clear(&files);
+    tiers_cache_files_clear(&files);
     return st == CISTERN_OK ? ended(&all, err) : st;
 }
 
@@ -234,19 +244,21 @@ cistern_status cistern_export(cistern *c, const char *reference, const char *dir
                             : st;
 }
 
-cistern_status cistern_link_torch(cistern *c, const char *const *references, size_t count,
+cistern_status cistern_link_cache(cistern *c, const char *tool, const char *const *references, size_t count,
                                   const cistern_place_options *options, const cistern_call *call,
                                   cistern_carried_fn fn, void *user, cistern_error *err)
 {
     carrying all = {.fn = fn, .user = user};
+    const tiers_cache *cache = NULL;
+    const char *home = NULL;
     api_forward forward;
     base_run run;
     tiers_place how;
     cistern_status st = take_place(options, &how, err);
     if (st == CISTERN_OK)
-        st = check_torch_home(c, err);
+        st = find_tool(c, tool, &cache, &home, err);
     api_run_init(c, call, &forward, &run);
-    return st == CISTERN_OK ? tiers_torch_link(c->chain, c->torch_home, references, count, &how, &run,
-                                               on_placed, &all, err)
-                            : st;
+    return st == CISTERN_OK
+               ? tiers_cache_link(c->chain, cache, home, references, count, &how, &run, on_placed, &all, err)
+               : st;
 }

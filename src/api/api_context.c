@@ -78,6 +78,8 @@ static cistern_status context_open(cistern *c, const cistern_options *options, c
         st = base_strdup(program, &c->import_program, err);
     if (st == CISTERN_OK)
         st = base_strdup(api_options_text(options, "torch-home"), &c->torch_home, err);
+    if (st == CISTERN_OK)
+        st = base_strdup(api_options_text(options, "keras-home"), &c->keras_home, err);
     return st == CISTERN_OK ? tiers_new(&chain, &c->chain, err) : st;
 }
 
@@ -124,6 +126,7 @@ void cistern_free(cistern *c)
     tiers_free(c->chain);
     free(c->import_program);
     free(c->torch_home);
+    free(c->keras_home);
     free(c);
 }
 

@@ -73,6 +73,7 @@ static const option_row option_table[] = {
     {"s3-secret-access-key", OPTION_CREDENTIAL, "", 0, 0},
     {"s3-session-token", OPTION_CREDENTIAL, "", 0, 0},
     {"torch-home", OPTION_TEXT, "", 0, 0},
+    {"keras-home", OPTION_TEXT, "", 0, 0},
     {"netrc", OPTION_TEXT, "", 0, 0},
     {"headers-file", OPTION_TEXT, "", 0, 0},
     {"keep-removed", OPTION_DURATION, "7d", 0, 3153600000},
@@ -432,23 +433,25 @@ static cistern_status load_directory(cistern_options *o, const char *name, const
     return st;
 }
 
-/* Where torch.hub looks, unless something was said. */
-static cistern_status load_torch_home(cistern_options *o, cistern_error *err)
+/* Where another tool looks, unless something was said: its own variable, else below a directory for caches, or HOME. */
+static cistern_status load_tool_home(cistern_options *o, const char *name, const char *variable,
+                                     const char *in_cache, const char *in_home, cistern_error *err)
 {
-    const char *torch = getenv("TORCH_HOME"), *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    const char *source = SOURCE_DEFAULT;
-    int i = option_find("torch-home");
+    const char *own = getenv(variable), *cache = in_cache ? getenv("XDG_CACHE_HOME") : NULL,
+               *home = getenv("HOME");
+    char source[64] = SOURCE_DEFAULT;
+    int i = option_find(name);
     char *path = NULL;
     cistern_status st = CISTERN_OK;
     if (o->value[i][0])
         return CISTERN_OK;
-    if (torch && torch[0]) {
-        st = expand_home(torch, &path, err);
-        source = "environment TORCH_HOME";
+    if (own && own[0]) {
+        st = expand_home(own, &path, err);
+        snprintf(source, sizeof source, "environment %s", variable);
     } else if (cache && cache[0]) {
-        st = base_asprintf(&path, err, "%s/torch", cache);
+        st = base_asprintf(&path, err, "%s/%s", cache, in_cache);
     } else if (home && home[0]) {
-        st = base_asprintf(&path, err, "%s/.cache/torch", home);
+        st = base_asprintf(&path, err, "%s/%s", home, in_home);
     }
     if (st == CISTERN_OK && path)
         st = value_put(o, i, path, source, err);
@@ -477,7 +480,9 @@ cistern_status cistern_options_load(cistern_options *o, cistern_error *err)
     if (st == CISTERN_OK)
         st = load_directory(o, "state", "XDG_STATE_HOME", ".local/state", err);
     if (st == CISTERN_OK)
-        st = load_torch_home(o, err);
+        st = load_tool_home(o, "torch-home", "TORCH_HOME", "torch", ".cache/torch", err);
+    if (st == CISTERN_OK)
+        st = load_tool_home(o, "keras-home", "KERAS_HOME", NULL, ".keras", err);
     return st;
 }
 

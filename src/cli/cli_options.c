@@ -41,6 +41,7 @@ const cli_option cli_options_common[] = {
     {"s3-credentials-file", 0, "FILE", CLI_LIBRARY, 0,
      "AWS's credentials file (default: ~/.aws/credentials)"},
     {"torch-home", 0, "DIR", CLI_LIBRARY, 0, "torch's home (default: TORCH_HOME, ~/.cache/torch)"},
+    {"keras-home", 0, "DIR", CLI_LIBRARY, 0, "Keras' home (default: KERAS_HOME, ~/.keras)"},
     {"netrc", 0, "FILE", CLI_LIBRARY, 0, "user names and passwords by host (default: none)"},
     {"headers-file", 0, "FILE", CLI_LIBRARY, 0, "headers by server, such as tokens (default: none)"},
     {"mirror", 0, "URL=URL", CLI_LIBRARY, 0,

@@ -25,24 +25,25 @@ static const char *const examples[] = {
     NULL,
 };
 
-static int import_torch(cli *c, const import_values *v, cistern *context)
+static int import_cache(cli *c, const import_values *v, cistern *context, const char *tool)
 {
     cli_carry carry;
     cistern_error err = CISTERN_ERROR_INIT;
     size_t left = 0;
     if (v->as || v->arch || v->preprocess || v->labels || v->config || v->why)
-        return cli_usage(c, "import torch: names and facts come from the files; only --all can be given");
-    cistern_call call = cli_call(c, "torch");
+        return cli_usage(c, "import %s: names and facts come from the files; only --all can be given", tool);
+    cistern_call call = cli_call(c, tool);
     cli_carry_begin(&carry, c, true);
     cli_call_begin(c);
-    cistern_status status = cistern_import_torch(context, v->all, &call, cli_carry_tell, &carry, &left, &err);
+    cistern_status status =
+        cistern_import_cache(context, tool, v->all, &call, cli_carry_tell, &carry, &left, &err);
     cli_call_end(c);
     int code = cli_carry_end(&carry, status, &err);
     if (left)
         cli_note(c, "%zu other %s left alone%s", left, left == 1 ? "file is" : "files are",
                  v->all ? ": no digits of a SHA-256 in the name" : "");
     else if (code == 0 && carry.count == 0)
-        cli_note(c, "there is nothing in torch's cache");
+        cli_note(c, "the cache is empty");
     return code;
 }
 
@@ -77,28 +78,29 @@ static int run(cli *c, const void *values, int count, char **arguments)
     const char *what = arguments[0];
     cistern *context;
     cistern_error err = CISTERN_ERROR_INIT;
-    if (strcmp(what, "hf") == 0 || strcmp(what, "keras") == 0)
+    bool is_tool = strcmp(what, "torch") == 0 || strcmp(what, "keras") == 0;
+    if (strcmp(what, "hf") == 0)
         return cli_usage(c, "'%s' cannot be imported by this version; a directory of that name is ./%s", what,
                          what);
     if (cli_context(c, &context, &err) != CISTERN_OK)
         return cli_fail(c, &err);
-    return strcmp(what, "torch") == 0 ? import_torch(c, v, context) : import_directory(c, v, context, what);
+    return is_tool ? import_cache(c, v, context, what) : import_directory(c, v, context, what);
 }
 
 const cli_verb cmd_import = {
     .name = "import",
-    .arguments = "torch | DIR",
+    .arguments = "torch | keras | DIR",
     .summary = "adopt what other tools have downloaded",
-    .about = "Adopt what is there already. DIR holds a metadata.json, {\"1\": \"file\", \"2\": \"file\", …}, "
-             "and becomes "
-             "versions of\n"
-             "one model with those numbers. torch is the cache of torch hub: files whose names end in digits "
-             "of their "
-             "SHA-256,\n"
-             "which are compared; pulling what is published then makes no request. Files are shared or "
-             "copied, and left as "
-             "they\n"
-             "are. Each line on standard output is a full reference.",
+    .about =
+        "Adopt what is there already. DIR holds a metadata.json, {\"1\": \"file\", \"2\": \"file\", …}, and "
+        "becomes "
+        "versions of\n"
+        "one model with those numbers. torch and keras are those tools' caches: published files, and for "
+        "torch others "
+        "whose\n"
+        "names end in digits of their SHA-256. Digests are compared; pulling what is published then makes no "
+        "request.\n"
+        "Files are shared or copied, and left as they are. Each line on standard output is a full reference.",
     .options = options,
     .examples = examples,
     .least = 1,

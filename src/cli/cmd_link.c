@@ -26,14 +26,14 @@ static int run(cli *c, const void *values, int count, char **arguments)
     int code = cli_carry_place(c, v->hardlink, v->symlink, v->force, &o);
     if (code)
         return code;
-    if (strcmp(arguments[0], "torch") != 0)
-        return cli_usage(c, "link knows torch only, not '%s'", arguments[0]);
+    if (strcmp(arguments[0], "torch") != 0 && strcmp(arguments[0], "keras") != 0)
+        return cli_usage(c, "link knows torch and keras, not '%s'", arguments[0]);
     if (cli_context(c, &context, &err) != CISTERN_OK)
         return cli_fail(c, &err);
-    cistern_call call = cli_call(c, "torch");
+    cistern_call call = cli_call(c, arguments[0]);
     cli_carry_begin(&carry, c, false);
     cli_call_begin(c);
-    cistern_status status = cistern_link_torch(context, (const char *const *)arguments + 1,
+    cistern_status status = cistern_link_cache(context, arguments[0], (const char *const *)arguments + 1,
                                                (size_t)(count - 1), &o, &call, cli_carry_tell, &carry, &err);
     cli_call_end(c);
     return cli_carry_end(&carry, status, &err);
@@ -41,15 +41,16 @@ static int run(cli *c, const void *values, int count, char **arguments)
 
 const cli_verb cmd_link = {
     .name = "link",
-    .arguments = "torch [REF…]",
+    .arguments = "torch|keras [REF…]",
     .summary = "put versions where another tool looks for them",
-    .about = "Put versions where torch hub looks for downloaded files, under the names that torchvision asks "
-             "for: of "
-             "each\n"
-             "published file the newest version that is here, or the ones that are named. Files are shared "
-             "or copied; a "
-             "file\n"
-             "with other bytes is left alone without --force. Each line on standard output is a file.",
+    .about = "Put versions where torch hub or Keras looks for downloaded files, under the names that "
+             "torchvision or "
+             "Keras asks\n"
+             "for: of each published file the newest version that is here, or the ones that are named. Files "
+             "are shared "
+             "or\n"
+             "copied; a file with other bytes is left alone without --force. Each line on standard output is "
+             "a file.",
     .options = options,
     .examples = examples,
     .least = 1,

@@ -166,10 +166,10 @@ const char *model_published_file(const model_published *row)
     return strrchr(row->url, '/') + 1;
 }
 
-const model_published *model_published_by_file(const char *file_name)
+const model_published *model_published_by_file(const char *publisher, const char *file_name)
 {
     for (size_t i = 0; i < ROW_COUNT; i++)
-        if (strcmp(rows[i].publisher, "torchvision") == 0 &&
+        if (strcmp(rows[i].publisher, publisher) == 0 &&
             strcmp(model_published_file(&rows[i]), file_name) == 0)
             return &rows[i];
     return NULL;

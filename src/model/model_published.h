@@ -46,8 +46,8 @@ void model_published_list(const char *publisher, char *out, size_t size);
 const model_published *model_published_by_url(const char *url);
 /** The row that a file is recognised as. @param sha256  64 digits. @param size bytes. */
 const model_published *model_published_by_digest(const char *sha256, uint64_t size);
-/** The torchvision row whose address ends in this file name; NULL: none. For what torch's cache holds. */
-const model_published *model_published_by_file(const char *file_name);
+/** A publisher's row whose address ends in this file name; NULL: none. For what other tools' caches hold. */
+const model_published *model_published_by_file(const char *publisher, const char *file_name);
 /** The last segment of its address; borrowed. */
 const char *model_published_file(const model_published *row);
 /** What the table knows, as facts. @param out  initialised by the call; cleared by the caller. */

@@ -88,10 +88,12 @@ static void bad_arguments_are_usage(void **state)
     place.how = (cistern_place)7;
     assert_fails(cistern_export(f->c, "digits", models, &place, NULL, NULL, NULL, &err), CISTERN_USAGE, &err);
     assert_fails(cistern_export(f->c, "Digits", models, NULL, NULL, NULL, NULL, &err), CISTERN_USAGE, &err);
+    assert_says(cistern_import_cache(f->c, "jax", 0, NULL, NULL, NULL, NULL, &err), CISTERN_USAGE, &err,
+                "torch, keras");
     /* nothing was loaded from the environment, so torch's home is not known */
-    assert_says(cistern_link_torch(f->c, NULL, 0, NULL, NULL, NULL, NULL, &err), CISTERN_USAGE, &err,
+    assert_says(cistern_link_cache(f->c, "torch", NULL, 0, NULL, NULL, NULL, NULL, &err), CISTERN_USAGE, &err,
                 "torch-home");
-    assert_says(cistern_import_torch(f->c, 0, NULL, NULL, NULL, NULL, &err), CISTERN_USAGE, &err,
+    assert_says(cistern_import_cache(f->c, "torch", 0, NULL, NULL, NULL, NULL, &err), CISTERN_USAGE, &err,
                 "torch-home");
 }
 
@@ -122,7 +124,7 @@ static void the_published_are_listed_and_a_mirror_serves_them(void **state)
     assert_string_equal(cistern_version_origin(v), "https://download.pytorch.org/models/vgg16-397923af.pth");
     assert_int_equal(cistern_version_published(v, &row), 0); /* it has the name, not the bytes */
     cistern_version_free(v);
-    assert_ok(cistern_link_torch(c, NULL, 0, NULL, NULL, keep, &out, &err), &err);
+    assert_ok(cistern_link_cache(c, "torch", NULL, 0, NULL, NULL, keep, &out, &err), &err);
     snprintf(path, sizeof path, "%s/hub/checkpoints/vgg16-397923af.pth", torch);
     assert_string_equal(out.files[0], path);
     assert_int_equal(access(path, R_OK), 0);

@@ -215,9 +215,9 @@ class Directory(Carry):
         self.fails(2, "import", self.models, says=["--as"])
         self.fails(2, "import", self.models, "--as", "vgg16:3", says=["leave ':3' out"])
         self.fails(2, "import", self.models / "vgg16_v1.pth", "--as", "vgg16", says=["not a directory"])
-        self.fails(2, "import", "keras", says=["./keras"])
+        self.fails(2, "import", "hf", says=["./hf"])
         self.fails(2, "import", "torch", "--as", "x")
-        self.fails(2, "link", "keras")
+        self.fails(2, "link", "jax", says=["torch and keras"])
 
 
 class Torch(Carry):
@@ -293,6 +293,42 @@ class Torch(Carry):
         self.env["TORCH_HOME"] = "~/torchy"
         self.assertIn(str(self.dir / "home/torchy/hub/checkpoints"), self.ok("link", "torch", "mine"))
         self.assertIn(str(self.dir / "flag/hub/checkpoints"), self.ok("link", "torch", "mine", "--torch-home", self.dir / "flag"))
+
+
+class Keras(Carry):
+    NAME = "vgg16_weights_tf_dim_ordering_tf_kernels.h5"
+
+    def setUp(self):
+        super().setUp()
+        self.env["KERAS_HOME"] = str(self.dir / "keras")
+        self.cache = self.dir / "keras/models"
+
+    def test_published_files_are_known_by_their_md5(self):
+        self.fails(3, "import", "keras", says=["keras/models"])
+        self.cache.mkdir(parents=True)
+        shutil.copy(MODEL / "digits-vgg11_bn.pth", self.cache / "mine.h5")
+        self.ok("import", "keras")
+        self.assertIn("1 other file is left alone", self.notes)
+        shutil.copy(MODEL / "digits-vgg11_bn.pth", self.cache / self.NAME)
+        failed = self.run_raw("import", "keras")
+        self.assertEqual(failed.returncode, 65)
+        self.assertIn("64373286793e3c8b2b4e3219cbf3544b", failed.stderr)
+        self.assertEqual(self.published(), [])
+
+    def test_link_gives_keras_the_name_it_asks_for(self):
+        (self.root / "vgg16").mkdir()
+        shutil.copy(MODEL / "digits-vgg11_bn.pth", self.root / "vgg16" / self.NAME)
+        server = self.origin()
+        self.fails(3, "link", "keras", says=["no store"])
+        self.add(name="other")
+        self.fails(3, "link", "keras", says=["cistern pull keras:vgg16"])
+        self.ok("pull", "keras:vgg16", "--ignore-name-digest", "--mirror",
+                "https://storage.googleapis.com/tensorflow/keras-applications=" + server.url)
+        self.assertEqual(self.ok("link", "keras"), "%s\n" % (self.cache / self.NAME))
+        self.assertEqual((self.cache / self.NAME).read_bytes(), self.first)
+        self.fails(3, "link", "torch")  # it is none of torchvision's
+        del self.env["KERAS_HOME"]
+        self.assertIn(str(self.dir / "home/.keras/models/digits-vgg11_bn.pth"), self.ok("link", "keras", "other"))
 
 
 class Several(Carry):

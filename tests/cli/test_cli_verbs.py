@@ -15,7 +15,7 @@ VERBS = ["pull", "add", "import", "export", "link", "classify", "ls", "show", "p
 OPTIONS = ["store", "offline", "wait", "ca", "proxy", "no-proxy", "tries", "connect-timeout", "low-speed-limit",
            "low-speed-time", "parallel", "threads", "isa", "import-program", "state", "s3-endpoint", "s3-region", "s3-profile",
            "s3-addressing", "s3-anonymous", "s3-requester-pays", "s3-config-file", "s3-credentials-file",
-           "s3-access-key-id", "s3-secret-access-key", "s3-session-token", "torch-home", "netrc", "headers-file",
+           "s3-access-key-id", "s3-secret-access-key", "s3-session-token", "torch-home", "keras-home", "netrc", "headers-file",
            "keep-removed", "keep-partial"]
 SECRETS = ["s3-access-key-id", "s3-secret-access-key", "s3-session-token"]  # a command line can be read by other users of the machine
 

@@ -108,8 +108,8 @@ static void a_file_is_recognised_by_its_digest_and_size_never_by_its_name(void *
                             "57b026918159a6bf9faf8405c3a551903768e7138989d9c6224a14227203fad8", 553434000)
                             ->publisher,
                         "hf");
-    assert_ptr_equal(model_published_by_file("vgg11-8a719046.pth"), row);
-    assert_null(model_published_by_file("vgg11.pth"));
+    assert_ptr_equal(model_published_by_file("torchvision", "vgg11-8a719046.pth"), row);
+    assert_null(model_published_by_file("torchvision", "vgg11.pth"));
 }
 
 static void facts_of_a_row_rank_as_the_tables(void **state)

@@ -35,6 +35,7 @@ struct cistern {
     tiers *chain;
     char *import_program; /* NULL: beside the library */
     char *torch_home;     /* "": not known */
+    char *keras_home;     /* the same */
     unsigned threads;
     unsigned long keep_removed_s, keep_partial_s; /* seconds, for collecting */
     nn_isa isa;                                   /* resolved: never AUTO */

@@ -1,5 +1,5 @@
-/* Reading and feeding torch hub's cache; see tiers_torch.h. */
-#include "tiers_torch.h"
+/* Reading and feeding other tools' caches; see tiers_cache.h. */
+#include "tiers_cache.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,9 +9,22 @@
 #include "catalog_list.h"
 #include "origin_address.h"
 
+static const tiers_cache caches[] = {
+    {"torch", "torchvision", "hub/checkpoints", true},
+    {"keras", "keras", "models", false},
+};
+
+const tiers_cache *tiers_cache_find(const char *tool)
+{
+    for (size_t i = 0; i < sizeof caches / sizeof caches[0]; i++)
+        if (strcmp(caches[i].tool, tool) == 0)
+            return &caches[i];
+    return NULL;
+}
+
 /* --- what is there ---------------------------------------------------------------------------------------------- */
 
-void tiers_torch_files_clear(tiers_torch_files *files)
+void tiers_cache_files_clear(tiers_cache_files *files)
 {
     for (size_t i = 0; i < files->count; i++) {
         free(files->items[i].path);
@@ -23,25 +36,27 @@ void tiers_torch_files_clear(tiers_torch_files *files)
 }
 
 typedef struct listing {
-    tiers_torch_files *files;
+    const tiers_cache *cache;
+    tiers_cache_files *files;
     bool all;
 } listing;
 
 static cistern_status list_file(void *user, const char *file, cistern_error *err)
 {
     listing *l = user;
-    tiers_torch_file *item = &l->files->items[l->files->count];
+    tiers_cache_file *item = &l->files->items[l->files->count];
     origin_address *address = NULL;
-    const model_published *row = model_published_by_file(file);
-    bool wanted = row || l->all || strncmp(file, "vgg", 3) == 0;
-    if (l->files->count == TIERS_TORCH_MAX)
-        return base_fail(err, CISTERN_USAGE, "more than %d files", TIERS_TORCH_MAX);
+    const model_published *row = model_published_by_file(l->cache->publisher, file);
+    bool wanted = row || (l->cache->digits && (l->all || strncmp(file, "vgg", 3) == 0));
+    if (l->files->count == TIERS_CACHE_MAX)
+        return base_fail(err, CISTERN_USAGE, "more than %d files", TIERS_CACHE_MAX);
     cistern_status st = base_asprintf(&item->path, err, "%s/%s", l->files->directory, file);
     if (st == CISTERN_OK)
         st = origin_address_of_path(item->path, &address, err);
-    if (st == CISTERN_OK && wanted && origin_address_prefix(address) &&
+    const char *prefix = st == CISTERN_OK ? origin_address_prefix(address) : NULL;
+    if (st == CISTERN_OK && wanted && (prefix || !l->cache->digits) &&
         origin_address_default_name(address, &item->name, NULL) == CISTERN_OK) {
-        snprintf(item->prefix, sizeof item->prefix, "%s", origin_address_prefix(address));
+        snprintf(item->prefix, sizeof item->prefix, "%s", prefix ? prefix : "");
         item->row = row;
         l->files->count++;
     } else {
@@ -53,14 +68,15 @@ static cistern_status list_file(void *user, const char *file, cistern_error *err
     return st;
 }
 
-cistern_status tiers_torch_list(const char *home, bool all, tiers_torch_files *out, cistern_error *err)
+cistern_status tiers_cache_list(const tiers_cache *cache, const char *home, bool all, tiers_cache_files *out,
+                                cistern_error *err)
 {
-    tiers_torch_files files = {0};
-    listing l = {&files, all};
+    tiers_cache_files files = {0};
+    listing l = {cache, &files, all};
     int root = -1;
-    cistern_status st = base_asprintf(&files.directory, err, "%s/" TIERS_TORCH_CHECKPOINTS, home);
+    cistern_status st = base_asprintf(&files.directory, err, "%s/%s", home, cache->directory);
     if (st == CISTERN_OK)
-        st = base_calloc(TIERS_TORCH_MAX + 1, sizeof *files.items, &files.items, err);
+        st = base_calloc(TIERS_CACHE_MAX + 1, sizeof *files.items, &files.items, err);
     if (st == CISTERN_OK)
         st = base_dir_open(files.directory, &root, err);
     if (st == CISTERN_OK)
@@ -68,7 +84,7 @@ cistern_status tiers_torch_list(const char *home, bool all, tiers_torch_files *o
     if (root >= 0)
         close(root);
     if (st != CISTERN_OK) {
-        tiers_torch_files_clear(&files);
+        tiers_cache_files_clear(&files);
         return st;
     }
     *out = files;
@@ -79,6 +95,7 @@ cistern_status tiers_torch_list(const char *home, bool all, tiers_torch_files *o
 
 typedef struct linking {
     tiers *chain;
+    const tiers_cache *cache;
     char *directory;
     const tiers_place *how;
     const base_run *run;
@@ -91,24 +108,24 @@ typedef struct linking {
     int *rank;               /* 0: none yet; see row_of */
 } linking;
 
-/* torchvision's file that a version is. *out_rank: 2 by its bytes, 1 by where it came from. */
-static const model_published *row_of(const catalog_version *v, int *out_rank)
+/* The tool's file that a version is. *out_rank: 2 by its bytes, 1 by where it came from. */
+static const model_published *row_of(const linking *l, const catalog_version *v, int *out_rank)
 {
     const model_published *row =
         v->file_count == 1 ? model_published_by_digest(v->files[0].sha256, v->files[0].size) : NULL;
     *out_rank = 2;
-    if (row && strcmp(row->publisher, "torchvision") == 0)
+    if (row && strcmp(row->publisher, l->cache->publisher) == 0)
         return row;
     *out_rank = 1;
     row = v->file_count == 1 && v->origin ? model_published_by_url(v->origin) : NULL;
-    return row && strcmp(row->publisher, "torchvision") == 0 ? row : NULL;
+    return row && strcmp(row->publisher, l->cache->publisher) == 0 ? row : NULL;
 }
 
 static void link_version(linking *l, const catalog_version *v)
 {
     cistern_error why = CISTERN_ERROR_INIT;
     int rank;
-    const model_published *row = row_of(v, &rank);
+    const model_published *row = row_of(l, v, &rank);
     const char *path = v->file_count ? v->files[0].path : "";
     const char *slash = strrchr(path, '/');
     const char *name = row ? model_published_file(row) : slash ? slash + 1 : path;
@@ -129,7 +146,7 @@ static void link_version(linking *l, const catalog_version *v)
 static void offer(linking *l, catalog_version *v)
 {
     int rank;
-    const model_published *row = row_of(v, &rank);
+    const model_published *row = row_of(l, v, &rank);
     size_t i = 0;
     while (row && model_published_peek(i) != row)
         i++;
@@ -173,10 +190,9 @@ static cistern_status link_published(linking *l, cistern_error *err)
         link_version(l, &l->newest[i]);
     }
     if (st == CISTERN_OK && found == 0)
-        st = base_fail(
-            err, CISTERN_NOT_FOUND,
-            "nothing here is a file that torchvision asks for: cistern pull torchvision:vgg16, or name a "
-            "version");
+        st = base_fail(err, CISTERN_NOT_FOUND,
+                       "nothing here is a file that %s asks for: cistern pull %s:vgg16, or name a version",
+                       l->cache->publisher, l->cache->publisher);
     for (size_t i = 0; l->newest && i < rows; i++)
         catalog_version_clear(&l->newest[i]);
     free(l->newest);
@@ -195,12 +211,12 @@ static cistern_status link_reference(linking *l, const char *reference, cistern_
     return st;
 }
 
-cistern_status tiers_torch_link(tiers *t, const char *home, const char *const *references, size_t count,
-                                const tiers_place *how, const base_run *run, tiers_placed_fn fn, void *user,
-                                cistern_error *err)
+cistern_status tiers_cache_link(tiers *t, const tiers_cache *cache, const char *home,
+                                const char *const *references, size_t count, const tiers_place *how,
+                                const base_run *run, tiers_placed_fn fn, void *user, cistern_error *err)
 {
-    linking l = {.chain = t, .how = how, .run = run, .fn = fn, .user = user};
-    cistern_status st = base_asprintf(&l.directory, err, "%s/" TIERS_TORCH_CHECKPOINTS, home);
+    linking l = {.chain = t, .cache = cache, .how = how, .run = run, .fn = fn, .user = user};
+    cistern_status st = base_asprintf(&l.directory, err, "%s/%s", home, cache->directory);
     if (st == CISTERN_OK && count == 0)
         st = link_published(&l, err);
     for (size_t i = 0; st == CISTERN_OK && i < count; i++) {
