@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import inspect
 import os
 import sys
 from typing import Any, Optional
@@ -28,8 +29,6 @@ def _pull(store: "_store.Store", url: str, name: Optional[str], **options: Any) 
     try:
         return store.pull(url, name, **options)
     except UsageError:
-        if name is not None and name.startswith("url-"):
-            raise
         # The file's name is no NAME; any other will do, since the version is looked up by its address.
         return store.pull(url, "url-" + hashlib.sha256(url.encode()).hexdigest()[:16], **options)
 
@@ -51,5 +50,6 @@ def load_state_dict_from_url(url: str, model_dir: Optional[str] = None, map_loca
     store = _store.default() if model_dir is None else _store.Store(os.path.join(model_dir, "cistern"))
     name = None if file_name is None else os.path.splitext(os.path.basename(file_name))[0].lower()
     version = _pull(store, url, name, progress=_Bar() if progress else None, ignore_name_digest=not check_hash)
-    more = {"weights_only": True} if weights_only else {}
+    known = inspect.signature(torch.load).parameters  # PyTorch before 1.13 has no such thing
+    more = {"weights_only": weights_only} if weights_only or "weights_only" in known else {}
     return torch.load(store.path(version.reference), map_location=map_location, **more)

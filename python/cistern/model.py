@@ -6,7 +6,7 @@ import dataclasses
 import os
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, cast
+from typing import TYPE_CHECKING, Any, Iterator, List, Mapping, NamedTuple, Optional, Tuple, cast
 
 from . import _library
 from ._call import long_call
@@ -313,7 +313,3 @@ class Model:
         best = (_library.Prediction * max(top, 0))()
         count = self._lib.cistern_top(_floats(logits), len(logits), len(best), best)
         return [Prediction(b.class_index, self.label(b.class_index), b.probability, b.logit) for b in best[:count]]
-
-    def state(self) -> Dict[str, "Array"]:
-        """All tensors by name, as a new dict over the mapping."""
-        return {name: self.tensors[name] for name in self.tensors}

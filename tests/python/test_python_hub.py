@@ -1,4 +1,7 @@
 """What replaces torch.hub's function, and the article that everyone finds. Needs PyTorch."""
+import io
+import sys
+
 import pytest
 from conftest import FILE, TOP
 
@@ -58,8 +61,22 @@ def test_the_hash_in_a_name_is_checked_when_asked_for(default):
     cistern.load_state_dict_from_url(url, check_hash=True)
 
 
+def test_progress_is_one_line_on_a_terminal_and_nothing_elsewhere(default, monkeypatch):
+    class Terminal(io.StringIO):
+        def __init__(self, is_one):
+            super().__init__()
+            self.isatty = lambda: is_one
+
+    for is_one in (False, True):
+        url = default.publish(name="digits%d.pth" % is_one)
+        (default.root / ("digits%d.pth" % is_one)).write_bytes((FILE.parent / ("v2" if is_one else "") / FILE.name).read_bytes())
+        monkeypatch.setattr("sys.stderr", Terminal(is_one))
+        cistern.load_state_dict_from_url(url)
+        shown = sys.stderr.getvalue()
+        assert ("fetch: " in shown and shown.endswith(" MB\n")) if is_one else shown == ""
+
+
 def test_our_arrays_are_pytorchs_tensors_and_its_logits_ours(default):
-    import sys
     sys.path.insert(0, str(TOP / "tools"))
     from fractions import Fraction
     from vgg_of_width import Vgg, randomise

@@ -113,6 +113,21 @@ def test_an_array_outlives_model_store_and_file(digits, place):
     assert mapped(blob) == []
 
 
+def test_a_collection_spares_what_an_array_shows(digits, place):
+    array = digits.open("digits").tensors["classifier.0.weight"][1:]
+    copy = array.copy()
+    blob = place.blob(digits.version)
+    digits.remove("digits", all=True, force=True)
+    gc.collect()
+    place.program("gc", "--keep-removed", "0")
+    assert blob.exists()  # in use
+    np.testing.assert_array_equal(array, copy)
+    del array
+    gc.collect()
+    place.program("gc", "--keep-removed", "0")
+    assert not blob.exists()
+
+
 def test_a_run_gives_the_programs_logits(digits, place):
     model = digits.open("digits")
     logits = model.run(model.preprocess(sample("six")))

@@ -78,6 +78,15 @@ def test_failures_have_their_class_and_say_why(place, fault, exception):
     assert url.rpartition("/")[2] in caught.value.message and "\n" not in caught.value.message
 
 
+def test_init_makes_a_store_and_refuses_other_directories(place):
+    assert place.store().versions() == []
+    place.store().init()
+    place.store().init()
+    assert (place.dir / "store/cistern.json").exists()
+    with pytest.raises(cistern.DamagedError):
+        cistern.Store(place.root.parent, load=False).init()
+
+
 def test_other_failures(place):
     url, store = place.publish(), place.store()
     with pytest.raises(cistern.DamagedError):
