@@ -3,18 +3,15 @@
 
 #include <string.h>
 
-/* Sizes that were measured on a machine with 48 KiB of L1, 2 MiB of L2 and slow L3 (see docs); they cost little elsewhere. */
-#define OWN_V_BYTES                                                                                          \
-    ((size_t)520 << 10) /* transformed inputs of one superblock, a quarter of the thread's L2 (apart) */
-#define SHARED_U_BYTES  ((size_t)5 << 20)    /* more transformed weights than this: joint */
-#define JOINT_TILES     128                  /* not more tiles in an image than this: joint */
-#define BLOCK_MOST      56                   /* tiles: more gain nothing */
-#define BLOCK_JOINT     98                   /* tiles of a joint superblock */
-#define BLOCK_UNIT      14                   /* tiles that the widest kernel takes at once */
-#define JOBS_PER_THREAD 4                    /* superblocks, at least, so that threads end together (apart) */
-#define OWN_M_BYTES     ((size_t)1000 << 10) /* products in the thread's L2 (joint) */
-#define CHUNK           64                   /* input channels (joint) */
-#define RAW             (9 * NN_BLOCK)       /* floats of packed weights of one input channel */
+/* Sizes that were measured on a machine with 48 KiB of L1, 2 MiB of L2 and slow L3 (see docs); they cost little elsewhere.
+ * A job's inputs, weights and products together must stay in the thread's L2: what does not comes at a sixth of the speed. */
+#define BLOCK_MOST     56                   /* tiles of a superblock */
+#define CHUNK          64                   /* input channels */
+#define PRODUCT_BYTES  ((size_t)1100 << 10) /* of the sums that a job keeps from chunk to chunk */
+#define PREPARED_FROM  4                 /* superblocks: from here on weights are transformed once for all */
+#define PREPARED_BYTES ((size_t)3 << 20) /* unless they would take more than this */
+#define AHEAD          2                 /* positions that prepared weights are prefetched ahead */
+#define RAW            (9 * NN_BLOCK)    /* floats of packed weights of one input channel */
 
 static size_t least(size_t a, size_t b)
 {
@@ -32,23 +29,21 @@ static size_t odd_lines(size_t floats)
     return (up(floats, NN_BLOCK) | 1) * NN_BLOCK;
 }
 
-static void plan_apart(nn_winograd_plan *p, size_t tiles, unsigned threads)
+/* Cut the work so that each job's sums stay in L2 and each thread has one. */
+static void plan_jobs(nn_winograd_plan *p, size_t tiles, unsigned threads)
 {
-    size_t bytes = NN_POSITIONS * up(p->inputs, NN_BLOCK) * NN_BLOCK * sizeof(float);
-    size_t most = least(OWN_V_BYTES / bytes, BLOCK_MOST), even = up(tiles, threads * JOBS_PER_THREAD);
-    p->block = least(most, even);
-    p->block = p->block > BLOCK_UNIT ? p->block / BLOCK_UNIT * BLOCK_UNIT : p->block;
-    p->block = p->block ? p->block : 1;
-}
-
-static void plan_joint(nn_winograd_plan *p, size_t tiles, unsigned threads)
-{
-    size_t pairs = up(p->outputs, NN_PAIR);
-    p->block = up(tiles, up(tiles, BLOCK_JOINT));
-    p->chunk = CHUNK;
-    p->group = OWN_M_BYTES / (NN_POSITIONS * p->block * NN_PAIR * sizeof(float));
-    p->group = least(p->group, up(pairs, threads));
-    p->group = p->group ? p->group : 1;
+    size_t pairs = up(p->outputs, NN_PAIR), superblocks = up(tiles, BLOCK_MOST);
+    p->block = up(tiles, superblocks);
+    size_t fit = PRODUCT_BYTES / (NN_POSITIONS * p->block * NN_PAIR * sizeof(float));
+    p->group = p->chunk < p->inputs ? least(fit, pairs) : pairs;
+    p->group = up(pairs, up(pairs, p->group));
+    size_t groups = up(pairs, p->group);
+    if (superblocks * groups < threads) {
+        p->group = up(pairs, up(threads, superblocks));
+    } else if (superblocks > 1 && superblocks * groups % threads != 0) {
+        superblocks = least(up(superblocks, threads) * threads, tiles); /* so that threads end together */
+        p->block = up(tiles, superblocks);
+    }
 }
 
 nn_winograd_plan nn_winograd_plan_of(size_t inputs, size_t outputs, size_t height, size_t width, bool pool,
@@ -56,22 +51,20 @@ nn_winograd_plan nn_winograd_plan_of(size_t inputs, size_t outputs, size_t heigh
 {
     nn_winograd_plan p = {
         .inputs = inputs, .outputs = outputs, .height = height, .width = width, .pool = pool};
-    size_t pairs = up(outputs, NN_PAIR), padded = up(inputs, NN_BLOCK) * NN_BLOCK;
+    size_t pairs = up(outputs, NN_PAIR);
     p.rows = up(height, NN_TILE_OUT);
     p.columns = up(width, NN_TILE_OUT);
-    p.joint = NN_POSITIONS * inputs * pairs * NN_PAIR * sizeof(float) > SHARED_U_BYTES ||
-              p.rows * p.columns <= JOINT_TILES;
-    if (p.joint) {
-        plan_joint(&p, images * p.rows * p.columns, threads);
-    } else {
-        plan_apart(&p, images * p.rows * p.columns, threads);
-    }
-    p.v_stride = odd_lines(padded * p.block);
+    p.chunk = least(CHUNK, up(inputs, NN_BLOCK) * NN_BLOCK);
+    plan_jobs(&p, images * p.rows * p.columns, threads);
+    p.u_stride = odd_lines(NN_PAIR * p.chunk);
+    p.v_stride = odd_lines(p.chunk * p.block);
     p.m_stride = odd_lines(NN_PAIR * p.block);
-    p.u_stride = odd_lines(NN_PAIR * (p.joint ? p.chunk : inputs));
-    size_t u = NN_POSITIONS * p.u_stride, v = NN_POSITIONS * p.v_stride, m = NN_POSITIONS * p.m_stride;
-    p.shared_floats = p.joint ? v : pairs * u;
-    p.own_floats = p.joint ? u + p.group * m : v + m;
+    size_t prepared = up(inputs, p.chunk) * pairs * NN_POSITIONS * p.u_stride;
+    p.prepared = up(images * p.rows * p.columns, p.block) >= PREPARED_FROM &&
+                 prepared * sizeof(float) <= PREPARED_BYTES;
+    p.shared_floats = p.prepared ? prepared : 0;
+    p.own_floats = (p.prepared ? 0 : NN_TILE_IN * p.u_stride) + NN_POSITIONS * p.v_stride +
+                   (p.chunk < inputs ? p.group : 1) * NN_POSITIONS * p.m_stride;
     return p;
 }
 
@@ -110,7 +103,6 @@ static void transform_inputs(const superblock *s, size_t block, float *v)
     const nn_winograd_call *call = s->call;
     const nn_winograd_plan *p = call->plan;
     size_t x_row = nn_act_row(&call->in), per_image = p->rows * p->columns;
-    v += block * p->block * NN_BLOCK;
     for (size_t t = 0; t < s->tiles; t++, v += NN_BLOCK) {
         size_t image = (s->first + t) / per_image, tile = (s->first + t) % per_image;
         size_t y = tile / p->columns * NN_TILE_OUT, x = tile % p->columns * NN_TILE_OUT;
@@ -154,19 +146,19 @@ static void transform_outputs(const superblock *s, size_t pair, const float *m)
     }
 }
 
-/* Transform the weights of one pair of output blocks, input channels [first, first + channels). */
+/* Transform the weights of one pair of output blocks, input channels [first, first + channels), to a row of positions. */
 static void transform_weights(const nn_winograd_call *call, size_t pair, size_t first, size_t channels,
-                              float *u)
+                              size_t row, float *u)
 {
     const nn_winograd_plan *p = call->plan;
     for (size_t half = 0; half < 2; half++) {
         size_t block = 2 * pair + half;
         if (block < nn_act_blocks(&call->out)) {
-            call->kernels->weights(call->weight + (block * p->inputs + first) * RAW, channels,
+            call->kernels->weights(call->weight + (block * p->inputs + first) * RAW, channels, row,
                                    u + half * NN_BLOCK, p->u_stride);
             continue;
         }
-        for (size_t i = 0; i < NN_POSITIONS * channels;
+        for (size_t i = 0; i < NN_TILE_IN * channels;
              i++) { /* the second block of the last pair does not exist */
             memset(u + i / channels * p->u_stride + i % channels * NN_PAIR + half * NN_BLOCK, 0,
                    NN_BLOCK * sizeof(float));
@@ -187,140 +179,175 @@ static void close_job(const nn_winograd_call *call, size_t job)
     nn_act_close(&image, job % nn_act_blocks(&call->out), 0, image.height);
 }
 
-/* ---- apart ---- */
-
-static size_t chunks_of(const nn_winograd_plan *p)
+/* Where the prepared weights of a chunk and pair lie: in the order in which they are read. */
+static float *prepared_at(const nn_winograd_call *call, size_t chunk, size_t pair)
 {
-    return up(p->inputs, CHUNK);
+    const nn_winograd_plan *p = call->plan;
+    return call->shared + (chunk * up(p->outputs, NN_PAIR) + pair) * NN_POSITIONS * p->u_stride;
 }
 
-/* Weights: one pair, one chunk of input channels. */
-static void apart_prepare_job(void *user, size_t job, unsigned thread)
+/* The first jobs of a layer: close the border, prepare the weights of one chunk and pair. */
+static void first_job(void *user, size_t job, unsigned thread)
 {
     const nn_winograd_call *call = user;
     const nn_winograd_plan *p = call->plan;
+    size_t pairs = up(p->outputs, NN_PAIR);
     (void)thread;
     if (job < close_jobs(call)) {
         close_job(call, job);
         return;
     }
-    job -= close_jobs(call);
-    size_t pair = job / chunks_of(p), first = job % chunks_of(p) * CHUNK;
-    float *u = call->shared + pair * NN_POSITIONS * p->u_stride + first * NN_PAIR;
-    transform_weights(call, pair, first, least(CHUNK, p->inputs - first), u);
+    size_t chunk = (job - close_jobs(call)) / pairs, pair = (job - close_jobs(call)) % pairs;
+    size_t channels = least(p->chunk, p->inputs - chunk * p->chunk);
+    float *u = prepared_at(call, chunk, pair);
+    for (size_t row = 0; row < NN_TILE_IN; row++, u += NN_TILE_IN * p->u_stride) {
+        transform_weights(call, pair, chunk * p->chunk, channels, row, u);
+    }
 }
 
-static void apart_job(void *user, size_t job, unsigned thread)
+/* Memory to be prefetched piece by piece: segments a stride apart, each in `each` pieces of `lines` cache lines. */
+typedef struct cursor {
+    const float *segment;
+    size_t segments, stride, each, lines;
+    size_t piece; /* of the first segment: the next one */
+} cursor;
+
+static void take_piece(cursor *c, nn_ahead *ahead, size_t which)
+{
+    if (c->segments == 0) {
+        return;
+    }
+    ahead->at[which] = c->segment + c->piece * c->lines * NN_BLOCK;
+    ahead->lines[which] = c->lines;
+    if (++c->piece == c->each) {
+        c->piece = 0;
+        c->segment += c->stride;
+        c->segments--;
+    }
+}
+
+/* One job: a superblock and a group of pairs. */
+typedef struct job {
+    superblock s;
+    size_t first_pair, last_pair;
+    size_t first, channels; /* of the chunk at hand */
+    float *u, *v, *m;       /* the thread's own */
+    cursor inputs;          /* that will be transformed next */
+} job;
+
+static job job_of(const nn_winograd_call *call, size_t number, unsigned thread)
+{
+    const nn_winograd_plan *p = call->plan;
+    size_t pairs = up(p->outputs, NN_PAIR), groups = up(pairs, p->group);
+    job j = {.s = superblock_at(call, number / groups), .first_pair = number % groups * p->group};
+    j.last_pair = least(j.first_pair + p->group, pairs);
+    j.u = call->own + thread * call->own_stride;
+    j.v = j.u + (p->prepared ? 0 : NN_TILE_IN * p->u_stride);
+    j.m = j.v + NN_POSITIONS * p->v_stride;
+    return j;
+}
+
+/* The input rows under a superblock (those of its first image), some blocks of channels, in at most `pieces` pieces. */
+static cursor rows_under(const superblock *s, size_t first, size_t channels, size_t pieces)
+{
+    const nn_winograd_call *call = s->call;
+    const nn_winograd_plan *p = call->plan;
+    size_t image = s->first / (p->rows * p->columns), tile = s->first % (p->rows * p->columns);
+    size_t y = tile / p->columns * NN_TILE_OUT;
+    size_t end = (tile + s->tiles - 1) / p->columns * NN_TILE_OUT + NN_TILE_IN;
+    cursor c = {.segments = up(channels, NN_BLOCK), .stride = nn_act_plane(&call->in)};
+    c.each = pieces / c.segments;
+    c.lines = c.each ? up((least(end, p->height + 2) - y) * (p->width + 2), c.each) : 0;
+    c.segments = c.each ? c.segments : 0;
+    c.segment =
+        call->in.data + image * call->in_image + first / NN_BLOCK * c.stride + y * nn_act_row(&call->in);
+    return c;
+}
+
+/* The inputs of the next chunk. */
+static cursor next_inputs(const job *j)
+{
+    const nn_winograd_plan *p = j->s.call->plan;
+    size_t later = j->first + p->chunk, pieces = (j->last_pair - j->first_pair) * NN_POSITIONS;
+    if (later >= p->inputs) {
+        return (cursor){.segments = 0};
+    }
+    return rows_under(&j->s, later, least(p->chunk, p->inputs - later), pieces);
+}
+
+/* The weights that are needed next: prepared ones follow each other; packed ones are two blocks' of the next pair, or of the
+ * next chunk of the first pair. */
+static cursor next_weights(const job *j, size_t pair)
+{
+    const nn_winograd_call *call = j->s.call;
+    const nn_winograd_plan *p = call->plan;
+    size_t first = j->first;
+    if (p->prepared) {
+        const float *u = prepared_at(call, first / p->chunk, pair) + AHEAD * p->u_stride;
+        return (cursor){.segment = u, .segments = 1, .each = NN_POSITIONS, .lines = p->u_stride / NN_BLOCK};
+    }
+    if (++pair == j->last_pair) {
+        pair = j->first_pair;
+        first += p->chunk;
+    }
+    return (cursor){.segment = call->weight + (2 * pair * p->inputs + first) * RAW,
+                    .segments = first < p->inputs ? 2 : 0,
+                    .stride = p->inputs * RAW,
+                    .each = NN_POSITIONS / 2,
+                    .lines = up(p->chunk * 9, NN_POSITIONS / 2)};
+}
+
+/* Multiply one chunk of inputs with the weights of one pair. */
+static void multiply_pair(job *j, size_t pair, float *m)
+{
+    const nn_winograd_call *call = j->s.call;
+    const nn_winograd_plan *p = call->plan;
+    const float *prepared = p->prepared ? prepared_at(call, j->first / p->chunk, pair) : NULL;
+    cursor weights = next_weights(j, pair);
+    for (size_t i = 0; i < NN_POSITIONS; i++) {
+        nn_ahead ahead = {{NULL, NULL}, {0, 0}};
+        if (!prepared && i % NN_TILE_IN == 0) {
+            transform_weights(call, pair, j->first, j->channels, i / NN_TILE_IN, j->u);
+        }
+        const float *u = prepared ? prepared + i * p->u_stride : j->u + i % NN_TILE_IN * p->u_stride;
+        take_piece(&weights, &ahead, 0);
+        take_piece(&j->inputs, &ahead, 1);
+        call->kernels->multiply(u, j->v + i * p->v_stride, p->block * NN_BLOCK, j->channels, j->s.tiles,
+                                m + i * p->m_stride, j->first > 0, &ahead);
+    }
+}
+
+static void main_job(void *user, size_t number, unsigned thread)
 {
     const nn_winograd_call *call = user;
     const nn_winograd_plan *p = call->plan;
-    superblock s = superblock_at(call, job);
-    float *v = call->own + thread * call->own_stride, *m = v + NN_POSITIONS * p->v_stride;
-    if (base_cancelled(call->cancel)) {
-        return;
-    }
-    for (size_t block = 0; block < up(p->inputs, NN_BLOCK); block++) {
-        transform_inputs(&s, block, v);
-    }
-    const float *u = call->shared;
-    for (size_t pair = 0; pair < up(p->outputs, NN_PAIR); pair++) {
-        for (size_t i = 0; i < NN_POSITIONS; i++, u += p->u_stride) {
-            call->kernels->multiply(u, v + i * p->v_stride, p->block * NN_BLOCK, p->inputs, s.tiles,
-                                    m + i * p->m_stride, 0, NULL, 0);
+    job j = job_of(call, number, thread);
+    size_t m_pair =
+        p->chunk < p->inputs ? NN_POSITIONS * p->m_stride : 0; /* one chunk: sums need not be kept */
+    for (; j.first < p->inputs; j.first += p->chunk) {
+        j.channels = least(p->chunk, p->inputs - j.first);
+        for (size_t block = 0; block < up(j.channels, NN_BLOCK); block++) {
+            transform_inputs(&j.s, j.first / NN_BLOCK + block, j.v + block * p->block * NN_BLOCK);
         }
-        transform_outputs(&s, pair, m);
-    }
-}
-
-static void run_apart(nn_winograd_call *call, base_pool *pool)
-{
-    const nn_winograd_plan *p = call->plan;
-    size_t weights = up(p->outputs, NN_PAIR) * chunks_of(p);
-    base_pool_run(pool, apart_prepare_job, call, close_jobs(call) + weights);
-    base_pool_run(pool, apart_job, call, up(tiles_of(call), p->block));
-}
-
-/* ---- joint ---- */
-
-static void joint_prepare_job(void *user, size_t job, unsigned thread)
-{
-    const superblock *s = user;
-    size_t blocks = up(s->call->plan->inputs, NN_BLOCK);
-    (void)thread;
-    if (job < blocks) {
-        transform_inputs(s, job, s->call->shared);
-    } else {
-        close_job(s->call, job - blocks);
-    }
-}
-
-/* The packed weights that are needed after this chunk of this pair: the next pair's, or the next chunk of the first. */
-static const float *next_weights(const nn_winograd_call *call, size_t first_pair, size_t last_pair,
-                                 size_t pair, size_t first)
-{
-    const nn_winograd_plan *p = call->plan;
-    if (++pair == last_pair) {
-        pair = first_pair;
-        first += p->chunk;
-    }
-    return first < p->inputs ? call->weight + (2 * pair * p->inputs + first) * RAW : NULL;
-}
-
-/* What the multiplication at a position shall prefetch: a piece of the next packed weights, first block, then second. */
-static const float *piece_ahead(const nn_winograd_plan *p, const float *next, size_t position, size_t lines)
-{
-    size_t half = position >= NN_POSITIONS / 2;
-    return next ? next + half * p->inputs * RAW + (position - half * NN_POSITIONS / 2) * lines * NN_BLOCK
-                : NULL;
-}
-
-static void joint_job(void *user, size_t job, unsigned thread)
-{
-    const superblock *s = user;
-    const nn_winograd_call *call = s->call;
-    const nn_winograd_plan *p = call->plan;
-    float *u = call->own + thread * call->own_stride, *m = u + NN_POSITIONS * p->u_stride;
-    size_t first_pair = job * p->group, last_pair = least(first_pair + p->group, up(p->outputs, NN_PAIR));
-    size_t m_pair = NN_POSITIONS * p->m_stride;
-    for (size_t first = 0; first < p->inputs; first += p->chunk) {
-        size_t channels = least(p->chunk, p->inputs - first);
-        size_t lines = up(p->chunk * 9, NN_POSITIONS / 2); /* of the next weights, for each position */
-        const float *v = call->shared + first * p->block;
-        for (size_t pair = first_pair; pair < last_pair; pair++) {
-            const float *next = next_weights(call, first_pair, last_pair, pair, first);
+        j.inputs = next_inputs(&j);
+        for (size_t pair = j.first_pair; pair < j.last_pair; pair++) {
+            float *m = j.m + (pair - j.first_pair) * m_pair;
             if (base_cancelled(call->cancel)) {
                 return;
             }
-            transform_weights(call, pair, first, channels, u);
-            for (size_t i = 0; i < NN_POSITIONS; i++) {
-                call->kernels->multiply(u + i * p->u_stride, v + i * p->v_stride, p->block * NN_BLOCK,
-                                        channels, s->tiles,
-                                        m + (pair - first_pair) * m_pair + i * p->m_stride, first > 0,
-                                        piece_ahead(p, next, i, lines), lines);
+            multiply_pair(&j, pair, m);
+            if (j.first + p->chunk >= p->inputs) {
+                transform_outputs(&j.s, pair, m);
             }
         }
-    }
-    for (size_t pair = first_pair; pair < last_pair; pair++) {
-        transform_outputs(s, pair, m + (pair - first_pair) * m_pair);
-    }
-}
-
-static void run_joint(nn_winograd_call *call, base_pool *pool)
-{
-    const nn_winograd_plan *p = call->plan;
-    size_t superblocks = up(tiles_of(call), p->block);
-    for (size_t i = 0; i < superblocks; i++) {
-        superblock s = superblock_at(call, i);
-        base_pool_run(pool, joint_prepare_job, &s, up(p->inputs, NN_BLOCK) + (i ? 0 : close_jobs(call)));
-        base_pool_run(pool, joint_job, &s, up(up(p->outputs, NN_PAIR), p->group));
     }
 }
 
 void nn_winograd_run(nn_winograd_call *call, base_pool *pool)
 {
-    if (call->plan->joint) {
-        run_joint(call, pool);
-    } else {
-        run_apart(call, pool);
-    }
+    const nn_winograd_plan *p = call->plan;
+    size_t pairs = up(p->outputs, NN_PAIR);
+    base_pool_run(pool, first_job, call,
+                  close_jobs(call) + (p->prepared ? up(p->inputs, p->chunk) * pairs : 0));
+    base_pool_run(pool, main_job, call, up(tiles_of(call), p->block) * up(pairs, p->group));
 }

@@ -317,7 +317,7 @@ static nn_step_report report_conv(const nn_session *s, size_t i)
            pairs = (double)in->channels * (double)step->out.channels;
     snprintf(r.name, sizeof(r.name), "features.%d", s->net->vgg->conv[i].feature);
     r.definition_flops = 2 * 9 * pairs * pixels;
-    r.algorithm = i == 0 ? "direct" : step->plan.joint ? "winograd joint" : "winograd apart";
+    r.algorithm = i == 0 ? "direct" : step->plan.prepared ? "winograd" : "winograd, raw";
     r.flops = i == 0 ? r.definition_flops : 2 * 36 * pairs * (double)(step->plan.rows * step->plan.columns);
     r.weight_bytes = 4 * 9 * pairs;
     return r;

@@ -32,10 +32,9 @@ ALWAYS void multiply(const float *u, const float *v, size_t v_block, size_t chan
 }
 
 void nn_winograd_multiply_f32_32__portable(const float *u, const float *v, size_t v_block, size_t channels,
-                                           size_t tiles, float *m, int add, const float *ahead, size_t lines)
+                                           size_t tiles, float *m, int add, const nn_ahead *ahead)
 {
     (void)ahead;
-    (void)lines;
     for (size_t half = 0; half < NN_PAIR; half += NN_BLOCK) {
         size_t t = 0;
         for (; t + TILES <= tiles; t += TILES) {

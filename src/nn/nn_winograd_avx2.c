@@ -11,7 +11,7 @@ NN_WINOGRAD_TRANSFORMS(avx2)
 
 /* N is a constant at every call, so that the accumulators stay in registers. */
 ALWAYS void multiply(const float *u, const float *v, size_t v_block, size_t channels, float *m, int add,
-                     const float *ahead, size_t lines, const size_t N)
+                     nn_ahead *ahead, const size_t N)
 {
     __m256 low[TILES], high[TILES];
 #pragma GCC unroll 6
@@ -20,8 +20,10 @@ ALWAYS void multiply(const float *u, const float *v, size_t v_block, size_t chan
     }
     for (size_t first = 0; first < channels; first += NN_BLOCK, v += v_block) {
         size_t here = channels - first < NN_BLOCK ? channels - first : NN_BLOCK;
-        for (size_t l = 0; l < lines; l++, ahead += NN_BLOCK) {
-            _mm_prefetch((const char *)ahead, _MM_HINT_T1);
+        for (size_t a = 0; a < 2; a++) {
+            for (size_t l = 0; l < ahead->lines[a]; l++, ahead->at[a] += NN_BLOCK) {
+                _mm_prefetch((const char *)ahead->at[a], _MM_HINT_T1);
+            }
         }
         for (size_t c = 0; c < here; c++, u += NN_PAIR) {
             __m256 u_low = _mm256_load_ps(u), u_high = _mm256_load_ps(u + 8);
@@ -49,15 +51,15 @@ ALWAYS void multiply(const float *u, const float *v, size_t v_block, size_t chan
 
 #define CASE(n)                                                                                              \
     case n:                                                                                                  \
-        multiply(u, v, v_block, channels, m, add, ahead, lines, n);                                          \
+        multiply(u, v, v_block, channels, m, add, &now, n);                                                  \
         break
 
 /* One half of the outputs. */
 static void multiply_half(const float *u, const float *v, size_t v_block, size_t channels, size_t tiles,
-                          float *m, int add, const float *ahead, size_t lines)
+                          float *m, int add, const nn_ahead *ahead)
 {
     size_t parts = (tiles + TILES - 1) / TILES, blocks = (channels + NN_BLOCK - 1) / NN_BLOCK;
-    lines = ahead ? (lines + parts * blocks - 1) / (parts * blocks) : 0; /* for each block of each part */
+    nn_ahead now = nn_ahead_each(ahead, parts * blocks);
     for (; parts > 0; parts--) {
         size_t here = (tiles + parts - 1) / parts;
         switch (here) {
@@ -71,16 +73,14 @@ static void multiply_half(const float *u, const float *v, size_t v_block, size_t
         tiles -= here;
         v += here * NN_BLOCK;
         m += here * NN_PAIR;
-        ahead += lines * blocks * NN_BLOCK;
     }
 }
 
 void nn_winograd_multiply_f32_32__avx2(const float *u, const float *v, size_t v_block, size_t channels,
-                                       size_t tiles, float *m, int add, const float *ahead, size_t lines)
+                                       size_t tiles, float *m, int add, const nn_ahead *ahead)
 {
-    multiply_half(u, v, v_block, channels, tiles, m, add, ahead, lines / 2);
-    multiply_half(u + NN_BLOCK, v, v_block, channels, tiles, m + NN_BLOCK, add,
-                  ahead ? ahead + lines / 2 * NN_BLOCK : NULL, lines - lines / 2);
+    multiply_half(u, v, v_block, channels, tiles, m, add, ahead);
+    multiply_half(u + NN_BLOCK, v, v_block, channels, tiles, m + NN_BLOCK, add, NULL);
 }
 #else
 typedef int nn_winograd_avx2_is_for_x86_64;

@@ -70,7 +70,7 @@ static double element(const double *matrix, int n, const double *x, int i, int j
     return sum;
 }
 
-void nn_winograd_weights_f32_16__ref(const float *w, size_t channels, float *u, size_t u_stride)
+void nn_winograd_weights_f32_16__ref(const float *w, size_t channels, size_t row, float *u, size_t u_stride)
 {
     double matrix[6][3], g[9];
     weights_matrix(matrix);
@@ -79,8 +79,8 @@ void nn_winograd_weights_f32_16__ref(const float *w, size_t channels, float *u, 
             for (size_t tap = 0; tap < 9; tap++) {
                 g[tap] = (double)w[(c * 9 + tap) * NN_BLOCK + k];
             }
-            for (int p = 0; p < NN_POSITIONS; p++) {
-                u[(size_t)p * u_stride + c * NN_PAIR + k] = (float)element(&matrix[0][0], 3, g, p / 6, p % 6);
+            for (int p = 0; p < NN_TILE_IN; p++) {
+                u[(size_t)p * u_stride + c * NN_PAIR + k] = (float)element(&matrix[0][0], 3, g, (int)row, p);
             }
         }
     }
@@ -101,10 +101,9 @@ void nn_winograd_input_f32_16__ref(const float *x, size_t x_row, float *v, size_
 }
 
 void nn_winograd_multiply_f32_32__ref(const float *u, const float *v, size_t v_block, size_t channels,
-                                      size_t tiles, float *m, int add, const float *ahead, size_t lines)
+                                      size_t tiles, float *m, int add, const nn_ahead *ahead)
 {
     (void)ahead;
-    (void)lines;
     for (size_t t = 0; t < tiles; t++) {
         for (size_t k = 0; k < NN_PAIR; k++) {
             float sum = 0;

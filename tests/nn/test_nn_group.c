@@ -1,4 +1,4 @@
-/* Groups of images through the later convolutions: nets wide enough that both schedules and several superblocks occur. */
+/* Groups of images through the later convolutions: nets wide enough that several chunks and superblocks occur. */
 #include "nn_fixture.h"
 
 #include "priv/nn_conv_winograd.h"
@@ -56,7 +56,7 @@ static void a_group_gives_each_image_the_bits_it_has_alone(void **state)
     nn_fixture_free(&f);
 }
 
-/* One convolution by both schedules and odd sizes of blocks, against the definition in 64-bit floating point. */
+/* One convolution, with weights prepared or not and odd sizes of blocks, against the definition in 64-bit floating point. */
 typedef struct layer {
     size_t inputs, outputs, height, width, images;
     bool pool;
@@ -185,11 +185,16 @@ static void layers_equal_the_definition(void **state)
 {
     (void)state;
     static const layer layers[] = {
-        {16, 32, 64, 64, 1, false}, /* apart, whole tiles */
-        {17, 33, 50, 49, 2, true},  /* apart, edges, odd pooling, a pair without its second block */
-        {3, 5, 47, 61, 1, false},    {65, 7, 5, 7, 3, true},
-        {130, 40, 1, 1, 1, false},   {16, 16, 2, 3, 2, true},
-        {48, 100, 23, 22, 2, false}, {200, 64, 9, 10, 5, true}, /* joint, several superblocks */
+        {16, 32, 64, 64, 1, false}, /* prepared, whole tiles */
+        {17, 33, 50, 49, 2, true},  /* edges, odd pooling, a pair without its second block */
+        {3, 5, 47, 61, 1, false},
+        {65, 7, 5, 7, 3, true},
+        {130, 40, 1, 1, 1, false},
+        {16, 16, 2, 3, 2, true},
+        {48, 100, 23, 22, 2, false},
+        {200, 64, 9, 10, 5, true},   /* several chunks, a superblock of several images */
+        {100, 70, 33, 34, 1, false}, /* several chunks and superblocks */
+        {100, 40, 60, 61, 1, true},  /* the same, prepared */
     };
     for (size_t i = 0; i < sizeof(layers) / sizeof(layers[0]); i++) {
         for (int isa = NN_ISA_PORTABLE; isa <= NN_ISA_AVX512; isa++) {

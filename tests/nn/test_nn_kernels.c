@@ -136,11 +136,11 @@ static void compare_weights(const nn_winograd_kernels *k)
 {
     size_t channels = 1 + random_below(20), stride = (channels + random_below(2)) * NN_PAIR,
            half = random_below(2) * NN_BLOCK;
-    size_t n = 35 * stride + channels * NN_PAIR;
+    size_t n = 5 * stride + channels * NN_PAIR, row = random_below(6);
     guard_page w = random_floats(channels * 9 * NN_BLOCK), fast = random_floats(n),
                plain = guard_page_of(fast.data, n * 4);
-    k->weights(floats(&w), channels, floats(&fast) + half, stride);
-    winograd_ref.weights(floats(&w), channels, floats(&plain) + half, stride);
+    k->weights(floats(&w), channels, row, floats(&fast) + half, stride);
+    winograd_ref.weights(floats(&w), channels, row, floats(&plain) + half, stride);
     assert_close(floats(&fast), floats(&plain), n, 9.0);
     free_all((guard_page *[]){&w, &fast, &plain}, 3);
 }
@@ -166,9 +166,10 @@ static void compare_multiply(const nn_winograd_kernels *k)
     guard_page u = random_floats(channels * NN_PAIR),
                v = random_floats((blocks - 1) * block + tiles * NN_BLOCK);
     guard_page fast = random_floats(n), plain = guard_page_of(fast.data, n * 4);
+    nn_ahead ahead = {{floats(&u), NULL}, {random_below(99), random_below(99)}};
     k->multiply(floats(&u), floats(&v), block, channels, tiles, floats(&fast), add,
-                random_below(2) ? floats(&u) : NULL, random_below(99));
-    winograd_ref.multiply(floats(&u), floats(&v), block, channels, tiles, floats(&plain), add, NULL, 0);
+                random_below(2) ? &ahead : NULL);
+    winograd_ref.multiply(floats(&u), floats(&v), block, channels, tiles, floats(&plain), add, NULL);
     assert_close(floats(&fast), floats(&plain), n, (double)channels + 3);
     free_all((guard_page *[]){&u, &v, &fast, &plain}, 4);
 }
@@ -217,11 +218,13 @@ static void winograd_twins_equal_direct_convolution(void **state)
         for (size_t i = 0; i < sizeof(w) / sizeof(w[0]); i++) {
             w[i] = fixture_normal(19, counter++, 1.0);
         }
-        winograd_ref.weights(w, channels, u, NN_BLOCK * NN_PAIR);
+        for (size_t row = 0; row < 6; row++) {
+            winograd_ref.weights(w, channels, row, u + row * 6 * NN_BLOCK * NN_PAIR, NN_BLOCK * NN_PAIR);
+        }
         winograd_ref.input(x, 6 * NN_BLOCK, v, NN_BLOCK);
         for (size_t i = 0; i < 36; i++) {
             winograd_ref.multiply(u + i * NN_BLOCK * NN_PAIR, v + i * NN_BLOCK, NN_BLOCK, channels, 1,
-                                  m + i * NN_PAIR, 0, NULL, 0);
+                                  m + i * NN_PAIR, 0, NULL);
         }
         nn_tile_target target = {y, 4 * NN_BLOCK, 4, 4, 0};
         winograd_ref.output(m, NN_PAIR, bias, &target);

@@ -1,14 +1,13 @@
 /* One 3x3 convolution (padding 1, bias, ReLU, pooling if it follows) by Winograd's algorithm, over a group of images.
  *
- * Two schedules; tiles are numbered through all images of the group, and cut into superblocks:
- *   apart  each job takes one superblock through everything: transforms its inputs into the thread's own memory, multiplies
- *          with all weights (transformed once for the layer, by all threads, before), transforms back. For large images.
- *   joint  for each superblock, all threads transform the inputs into shared memory; then each job takes some pairs of
- *          output blocks, transforms a chunk of their weights in its own memory, and multiplies. Weights, which are far
- *          larger than the image here, are read once for each superblock. For small images.
- * Products are added over input channels in order; joint, in chunks of fixed size, whose sums are added in order. Which
- * schedule a layer takes depends on its sizes alone. So the bits of the output do not depend on threads, on the other images
- * of the group, or on the sizes of superblocks.
+ * Tiles are numbered through all images of the group, and cut into superblocks. A job takes one superblock and a group of
+ * pairs of output blocks; it goes through the input channels in chunks: it transforms the chunk's inputs, multiplies them
+ * with each pair's weights, adds the products to the pair's sums, and at the end transforms the sums back. All that lies in
+ * the thread's own memory, small enough for its L2; jobs share nothing but inputs and weights. Weights are either prepared,
+ * that is transformed once for the layer by all threads, before (where many superblocks use them), or transformed by each job
+ * as it comes to them, a row of positions at a time.
+ * Products are added over input channels in order, chunk by chunk of fixed size. So the bits of the output do not depend on
+ * threads, on the other images of the group, or on how the work was cut.
  */
 #ifndef NN_CONV_WINOGRAD_H
 #define NN_CONV_WINOGRAD_H
@@ -23,11 +22,11 @@ typedef struct nn_winograd_plan {
     size_t inputs, outputs; /* channels */
     size_t height, width;   /* of input and of output before pooling */
     bool pool;
-    bool joint;
-    size_t rows, columns; /* of tiles in one image */
-    size_t block;         /* tiles of a superblock, at most */
-    size_t group;         /* pairs of output blocks in one job (joint) */
-    size_t chunk;         /* input channels whose weights are transformed at once (joint), a multiple of 16 */
+    bool prepared;                       /* weights are transformed once, into shared memory */
+    size_t rows, columns;                /* of tiles in one image */
+    size_t block;                        /* tiles of a superblock, at most */
+    size_t group;                        /* pairs of output blocks in one job */
+    size_t chunk;                        /* input channels at once, a multiple of 16 */
     size_t u_stride, v_stride, m_stride; /* floats between positions */
     size_t shared_floats;                /* scratch of the layer */
     size_t own_floats;                   /* scratch of each thread */

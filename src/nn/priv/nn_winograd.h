@@ -28,10 +28,13 @@
 #define NN_WINOGRAD_B 1.5f
 
 /**
- * Transform the weights of 16 outputs: u = G w G^T.
+ * Transform the weights of 16 outputs: one row (six positions) of u = G w G^T. A row at a time, so that what is multiplied
+ * next may stay in L1.
+ * @param row  0 to 5.
  * @param u  the first or second half of a row of 32.
  */
-typedef void (*nn_winograd_weights_fn)(const float *w, size_t channels, float *u, size_t u_stride);
+typedef void (*nn_winograd_weights_fn)(const float *w, size_t channels, size_t row, float *u,
+                                       size_t u_stride);
 
 /**
  * Transform one tile of 16 channels: v = B^T x B.
@@ -39,16 +42,21 @@ typedef void (*nn_winograd_weights_fn)(const float *w, size_t channels, float *u
  */
 typedef void (*nn_winograd_input_fn)(const float *x, size_t x_row, float *v, size_t v_stride);
 
+/** Two pieces of memory that will be read soon. */
+typedef struct nn_ahead {
+    const float *at[2];
+    size_t lines[2]; /* cache lines; 0: none */
+} nn_ahead;
+
 /**
  * Multiply at one position: m[t][k] (+)= sum over channels of u[c][k] * v[c][t]; channels are added in order,
  * and the sum to what m holds.
  * @param v        [channels/16][v_block], of which the first tiles * 16 floats count.
  * @param add      whether m is added to, else overwritten.
- * @param ahead    what will be read soon, to be prefetched little by little; NULL: nothing.
- * @param lines    cache lines of it.
+ * @param ahead    what will be read soon, to be prefetched into L2 little by little; never read. NULL: nothing.
  */
 typedef void (*nn_winograd_multiply_fn)(const float *u, const float *v, size_t v_block, size_t channels,
-                                        size_t tiles, float *m, int add, const float *ahead, size_t lines);
+                                        size_t tiles, float *m, int add, const nn_ahead *ahead);
 
 /** Where a tile's outputs go. */
 typedef struct nn_tile_target {
@@ -71,11 +79,11 @@ typedef struct nn_winograd_kernels {
 } nn_winograd_kernels;
 
 #define NN_WINOGRAD_DECLARE(isa)                                                                             \
-    void nn_winograd_weights_f32_16__##isa(const float *w, size_t channels, float *u, size_t u_stride);      \
+    void nn_winograd_weights_f32_16__##isa(const float *w, size_t channels, size_t row, float *u,            \
+                                           size_t u_stride);                                                 \
     void nn_winograd_input_f32_16__##isa(const float *x, size_t x_row, float *v, size_t v_stride);           \
     void nn_winograd_multiply_f32_32__##isa(const float *u, const float *v, size_t v_block, size_t channels, \
-                                            size_t tiles, float *m, int add, const float *ahead,             \
-                                            size_t lines);                                                   \
+                                            size_t tiles, float *m, int add, const nn_ahead *ahead);         \
     void nn_winograd_output_f32_16__##isa(const float *m, size_t m_stride, const float *bias,                \
                                           const nn_tile_target *target)
 

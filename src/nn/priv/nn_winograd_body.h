@@ -35,6 +35,17 @@ ALWAYS void store(float *p, vec v)
     *(vec *)p = v;
 }
 
+/* What each of `steps` steps shall prefetch. */
+ALWAYS nn_ahead nn_ahead_each(const nn_ahead *ahead, size_t steps)
+{
+    nn_ahead each = {{NULL, NULL}, {0, 0}};
+    for (size_t a = 0; ahead && a < 2; a++) {
+        each.at[a] = ahead->at[a];
+        each.lines[a] = (ahead->lines[a] + steps - 1) / steps;
+    }
+    return each;
+}
+
 /* Between two of these the compiler keeps nothing that it has read: reading again from the first-level cache is cheaper
  * than storing what does not fit the registers, of which there are 36 values and more. */
 #define FORGET() __asm__ volatile("" ::: "memory")
@@ -78,20 +89,36 @@ ALWAYS void input_inner(const float *x, size_t x_row, const float p, const float
     input_row(minus, v + 6 * v_stride, v_stride);
 }
 
+#define SCALE_0 ((float)(1 / ((double)A2 * (double)B2)))
+#define SCALE_A ((float)(1 / (2 * (double)A2 * ((double)A2 - (double)B2))))
+#define SCALE_B ((float)(1 / (2 * (double)B2 * ((double)B2 - (double)A2))))
+
 /* G times a column. */
 ALWAYS void weights_column(const vec g[3], vec out[6])
 {
-    const float scale_0 = (float)(1 / ((double)A2 * (double)B2));
-    const float scale_a = (float)(1 / (2 * (double)A2 * ((double)A2 - (double)B2)));
-    const float scale_b = (float)(1 / (2 * (double)B2 * ((double)B2 - (double)A2)));
-    vec even_a = scale_a * g[0] + (scale_a * A2) * g[2], odd_a = (scale_a * A1) * g[1];
-    vec even_b = scale_b * g[0] + (scale_b * B2) * g[2], odd_b = (scale_b * B1) * g[1];
-    out[0] = scale_0 * g[0];
+    vec even_a = SCALE_A * g[0] + (SCALE_A * A2) * g[2], odd_a = (SCALE_A * A1) * g[1];
+    vec even_b = SCALE_B * g[0] + (SCALE_B * B2) * g[2], odd_b = (SCALE_B * B1) * g[1];
+    out[0] = SCALE_0 * g[0];
     out[1] = even_a + odd_a;
     out[2] = even_a - odd_a;
     out[3] = even_b + odd_b;
     out[4] = even_b - odd_b;
     out[5] = g[2];
+}
+
+/* One row of G times a column of w; what the row does not need is not loaded. */
+ALWAYS vec weights_element(const float *w, const size_t row)
+{
+    const float scale = row < 3 ? SCALE_A : SCALE_B, point = row < 3 ? A1 : B1;
+    if (row == 0) {
+        return SCALE_0 * load(w);
+    }
+    if (row == 5) {
+        return load(w + 6 * NN_BLOCK);
+    }
+    vec even = scale * load(w) + (scale * (point * point)) * load(w + 6 * NN_BLOCK);
+    vec odd = (scale * point) * load(w + 3 * NN_BLOCK);
+    return row % 2 ? even + odd : even - odd;
 }
 
 /* A^T times a column. */
@@ -105,26 +132,21 @@ ALWAYS void output_column(const vec m[6], vec out[4])
     out[3] = A3 * difference_a + B3 * difference_b + m[5];
 }
 
-/* One input channel. */
-ALWAYS void winograd_weights(const float *w, float *u, size_t u_stride)
+/* One row of positions of all channels. */
+ALWAYS void winograd_weights(const float *w, size_t channels, const size_t row, float *u, size_t u_stride)
 {
-    vec half[6][3], row[6];
+    for (size_t c = 0; c < channels; c++, w += 9 * NN_BLOCK, u += NN_PAIR) {
+        for (size_t lane = 0; lane < NN_BLOCK; lane += NN_LANES) {
+            vec half[3], out[6];
 #pragma GCC unroll 3
-    for (size_t x = 0; x < 3; x++) {
-        vec g[3] = {load(w + x * NN_BLOCK), load(w + (3 + x) * NN_BLOCK), load(w + (6 + x) * NN_BLOCK)},
-            column[6];
-        weights_column(g, column);
+            for (size_t x = 0; x < 3; x++) {
+                half[x] = weights_element(w + lane + x * NN_BLOCK, row);
+            }
+            weights_column(half, out);
 #pragma GCC unroll 6
-        for (size_t i = 0; i < 6; i++) {
-            half[i][x] = column[i];
-        }
-    }
-#pragma GCC unroll 6
-    for (size_t i = 0; i < 6; i++) {
-        weights_column(half[i], row);
-#pragma GCC unroll 6
-        for (size_t j = 0; j < 6; j++) {
-            store(u + (i * 6 + j) * u_stride, row[j]);
+            for (size_t j = 0; j < 6; j++) {
+                store(u + lane + j * u_stride, out[j]);
+            }
         }
     }
 }
@@ -234,12 +256,28 @@ ALWAYS void winograd_output(const float *m, size_t m_stride, const float *bias, 
 
 /* The three transforms of 16 channels under an instruction set's name, as many at once as a vector holds. */
 #define NN_WINOGRAD_TRANSFORMS(isa)                                                                          \
-    void nn_winograd_weights_f32_16__##isa(const float *w, size_t channels, float *u, size_t u_stride)       \
+    void nn_winograd_weights_f32_16__##isa(const float *w, size_t channels, size_t row, float *u,            \
+                                           size_t u_stride)                                                  \
     {                                                                                                        \
-        for (size_t c = 0; c < channels; c++, w += 9 * NN_BLOCK, u += NN_PAIR) {                             \
-            for (size_t lane = 0; lane < NN_BLOCK; lane += NN_LANES) {                                       \
-                winograd_weights(w + lane, u + lane, u_stride);                                              \
-            }                                                                                                \
+        switch (row) {                                                                                       \
+        case 0:                                                                                              \
+            winograd_weights(w, channels, 0, u, u_stride);                                                   \
+            break;                                                                                           \
+        case 1:                                                                                              \
+            winograd_weights(w, channels, 1, u, u_stride);                                                   \
+            break;                                                                                           \
+        case 2:                                                                                              \
+            winograd_weights(w, channels, 2, u, u_stride);                                                   \
+            break;                                                                                           \
+        case 3:                                                                                              \
+            winograd_weights(w, channels, 3, u, u_stride);                                                   \
+            break;                                                                                           \
+        case 4:                                                                                              \
+            winograd_weights(w, channels, 4, u, u_stride);                                                   \
+            break;                                                                                           \
+        default:                                                                                             \
+            winograd_weights(w, channels, 5, u, u_stride);                                                   \
+            break;                                                                                           \
         }                                                                                                    \
     }                                                                                                        \
     void nn_winograd_input_f32_16__##isa(const float *x, size_t x_row, float *v, size_t v_stride)            \
