@@ -43,7 +43,7 @@
 #define FORMATS_SHARDS_MAX 4096u       /* data files; a version has no more */
 
 /* A list of safetensors shards. A VGG's takes 2 KB. */
-#define FORMATS_SHARD_LIST_MAX (64u << 20) /* bytes: 65,536 tensors with the longest names */
+#define FORMATS_SHARD_LIST_MAX (16u << 20) /* bytes: 65,536 tensors with names of 200 bytes */
 
 /* HDF5 and Keras. The structures of a VGG's file take some 200 KB. */
 #define FORMATS_HDF5_WORK_MAX                                                                                \

@@ -15,6 +15,7 @@ typedef struct change {
     const char *first, *domain; /* an operator on the picture; the third convolution's domain */
     float alpha;                /* of the first Gemm; 0: not said */
     bool transpose_a, transpose_pictures, odd_transpose, matmul;
+    unsigned ends, passes;        /* other ends before; Identity nodes behind the picture */
     bool residual, side, average; /* side: 5x5 kernels in the fourth convolution */
 } change;
 
@@ -210,6 +211,13 @@ static forge build(const change *c)
 {
     builder b = {.c = c, .x = "picture"};
 
+    for (unsigned i = 0; i < c->ends; i++) {
+        forge node = begin_node(&b, "Relu");
+        end_node(&b, &node);
+        memcpy(b.x, "picture", sizeof "picture");
+    }
+    for (unsigned i = 0; i < c->passes; i++)
+        simple(&b, "Identity");
     if (c->first) {
         forge node = begin_node(&b, c->first);
         uint64_t dims[] = {1, 3, 1, 1};
@@ -313,6 +321,35 @@ static void epsilon_is_the_graphs(void **state)
     foreign_free(&v);
 }
 
+static void chains_as_long_as_allowed_and_one_operator_more(void **state)
+{
+    unsigned own =
+        3 * CONVS - 3 + 1 + 5; /* convolutions with ReLU, 5 poolings, flatten, 3 linear layers with 2 ReLUs */
+
+    (void)state;
+    for (unsigned more = 0; more < 2; more++) {
+        change c = {.passes = FORMATS_CHAIN_MAX - own + more};
+        foreign v = read_changed(&c);
+        assert_int_equal(model_index_find(v.index, "features.0.weight") == NULL, more);
+        if (more)
+            assert_non_null(strstr(model_index_note_peek(v.index, 0), "more than 1024 operators in a row"));
+        foreign_free(&v);
+    }
+}
+
+static void as_many_ends_as_are_tried_and_one_more(void **state)
+{
+    (void)state;
+    for (unsigned more = 0; more < 2; more++) {
+        change c = {.ends = FORMATS_ENDS_MAX - 1 + more};
+        foreign v = read_changed(&c);
+        assert_int_equal(model_index_find(v.index, "features.0.weight") == NULL, more);
+        if (more)
+            assert_non_null(strstr(model_index_note_peek(v.index, 0), "no convolutions in a row"));
+        foreign_free(&v);
+    }
+}
+
 static void a_softmax_is_marked(void **state)
 {
     static const change softmax = {.softmax = true};
@@ -351,6 +388,8 @@ int main(void)
         cmocka_unit_test(the_unchanged_graph_is_a_vgg11),
         cmocka_unit_test(what_a_vgg_has_not_leaves_tensors_and_a_note),
         cmocka_unit_test(epsilon_is_the_graphs),
+        cmocka_unit_test(chains_as_long_as_allowed_and_one_operator_more),
+        cmocka_unit_test(as_many_ends_as_are_tried_and_one_more),
         cmocka_unit_test(a_softmax_is_marked),
         cmocka_unit_test(matrices_are_rows_or_columns_and_channels_first_or_last),
     };

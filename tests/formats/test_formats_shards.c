@@ -124,6 +124,33 @@ static void what_lies_beside_weights(void **state)
     }
 }
 
+/* A list of wrong contents, with spaces up to this size: longer than the limit it is no list, and not looked into. */
+static void a_list_as_long_as_allowed_and_one_byte_more(void **state)
+{
+    static const char list[] = "{\"weight_map\": {\"c\": \"1.safetensors\"}}";
+
+    (void)state;
+    for (size_t more = 0; more < 2; more++) {
+        foreign v = {0};
+        forge a = {0}, text = {0};
+        size_t size = FORMATS_SHARD_LIST_MAX + more;
+        safetensors_make(&a, "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4);
+        text.data = malloc(size);
+        assert_non_null(text.data);
+        memset(text.data, ' ', size);
+        memcpy(text.data, list, sizeof list - 1);
+        text.len = text.capacity = size;
+        foreign_add(&v, "1.safetensors", &a);
+        foreign_add(&v, "i.json", &text);
+        cistern_status st = foreign_read(&v);
+        if (more)
+            assert_ok(st, &v.err);
+        else
+            assert_says(st, CISTERN_UNREADABLE, &v.err, "tensor 'c' is not in the shard");
+        foreign_free(&v);
+    }
+}
+
 static void texts_alone_are_no_weights(void **state)
 {
     foreign v = {0};
@@ -140,9 +167,13 @@ static void texts_alone_are_no_weights(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_list_that_says_what_is_there), cmocka_unit_test(lists_that_are_wrong),
-        cmocka_unit_test(a_tensor_that_no_list_has),      cmocka_unit_test(the_offset_is_that_of_the_entry),
-        cmocka_unit_test(what_lies_beside_weights),       cmocka_unit_test(texts_alone_are_no_weights),
+        cmocka_unit_test(a_list_that_says_what_is_there),
+        cmocka_unit_test(lists_that_are_wrong),
+        cmocka_unit_test(a_tensor_that_no_list_has),
+        cmocka_unit_test(the_offset_is_that_of_the_entry),
+        cmocka_unit_test(what_lies_beside_weights),
+        cmocka_unit_test(texts_alone_are_no_weights),
+        cmocka_unit_test(a_list_as_long_as_allowed_and_one_byte_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

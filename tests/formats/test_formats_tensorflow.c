@@ -433,6 +433,39 @@ static void keys_longer_than_allowed(void **state)
     }
 }
 
+static void blocks_as_large_as_allowed_and_one_byte_more(void **state)
+{
+    (void)state;
+    for (size_t more = 0; more < 2; more++) {
+        foreign v = {0};
+        forge f = {0}, header = bundle_header(1, 0), data = six_floats();
+        /* one entry: 0, 0, a length of 4 bytes; behind it 8 bytes of restarts; the value is the header and more of it */
+        size_t n = FORMATS_BLOCK_MAX + more - 2 - 4 - 8, fill = n - header.len - 5;
+        char *value = calloc(n, 1);
+        assert_non_null(value);
+        memcpy(value, header.data, header.len);
+        forge rest = {0};
+        pb_tag(&rest, 15, 2);
+        pb_varint(&rest, fill);
+        assert_int_equal(rest.len, 5);
+        memcpy(value + header.len, rest.data, rest.len);
+        table_entry(&f, 0, "", value, n);
+        size_t size = table_close(&f, 0, 1, 0);
+        assert_int_equal(size, FORMATS_BLOCK_MAX + more);
+        table_finish(&f, 0, size);
+        free(value);
+        forge_free(&rest);
+        forge_free(&header);
+        foreign_add(&v, DATA, &data);
+        foreign_add(&v, INDEX, &f);
+        assert_message_has(foreign_read(&v), CISTERN_UNREADABLE, &v.err,
+                           more ? "a block of 16777217 bytes, at most 16777216 allowed"
+                                : "a TensorFlow checkpoint that holds no tensors",
+                           __FILE__, __LINE__);
+        foreign_free(&v);
+    }
+}
+
 static void tables_without_checkpoints_are_refused(void **state)
 {
     foreign v = {0};
@@ -474,6 +507,7 @@ int main(void)
         cmocka_unit_test(names_as_long_as_allowed_and_one_byte_more),
         cmocka_unit_test(keys_longer_than_allowed),
         cmocka_unit_test(tables_without_checkpoints_are_refused),
+        cmocka_unit_test(blocks_as_large_as_allowed_and_one_byte_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
