@@ -54,6 +54,31 @@ CISTERN_API uint32_t cistern_session_width(const cistern_session *s);
 CISTERN_API cistern_status cistern_session_run(cistern_session *s, const float *x, uint32_t n, float *out,
                                                cistern_cancel *cancel, cistern_error *err) CISTERN_MUST_CHECK;
 
+/** What one layer did in the last run. */
+typedef struct cistern_layer_report {
+    size_t size;
+    char name[24];           /* "features.0", "classifier.6"; the last is "other" */
+    const char *algorithm;   /* static */
+    double seconds;          /* of the whole run, all its images */
+    double definition_flops; /* for one image: multiplications and additions of the definition */
+    double flops;            /* for one image: of the algorithm, transforms not counted */
+    double weight_bytes;     /* read at least */
+} cistern_layer_report;
+CISTERN_API size_t cistern_session_layer_count(const cistern_session *s);
+/** Not while a run is going on. Returns 0 where there is no such layer. */
+CISTERN_API int cistern_session_layer(const cistern_session *s, size_t i, cistern_layer_report *out);
+
+/** What this machine can do at most, on the context's compute threads. */
+typedef struct cistern_limits {
+    size_t size;
+    double
+        flops; /* 32-bit multiplications and additions per second, with the context's kernels' instructions */
+    double memory; /* bytes per second read */
+} cistern_limits;
+/** Measure them: about a second. @retval CISTERN_NO_MEMORY, CISTERN_CANCELLED */
+CISTERN_API cistern_status cistern_measure_limits(cistern *c, cistern_cancel *cancel, cistern_limits *out,
+                                                  cistern_error *err) CISTERN_MUST_CHECK;
+
 /** Preprocess a picture as the model's facts say into f32 (3, height, width). */
 CISTERN_API cistern_status cistern_session_preprocess(const cistern_session *s, const cistern_image *image,
                                                       float *out, cistern_error *err) CISTERN_MUST_CHECK;

@@ -3,9 +3,11 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include "base_mem.h"
 #include "image_preprocess.h"
 #include "model_vgg.h"
+#include "nn_limits.h"
 #include "nn_softmax.h"
 
 static cistern_status bind_net(const cistern_model *model, nn_net **out, cistern_error *err)
@@ -131,6 +133,40 @@ cistern_status cistern_session_run(cistern_session *s, const float *x, uint32_t 
         st = cistern_model_check(s->model, err);
     if (st == CISTERN_OK)
         api_packed_keep(s->model);
+    return st;
+}
+
+size_t cistern_session_layer_count(const cistern_session *s)
+{
+    return nn_session_step_count(s->session);
+}
+
+int cistern_session_layer(const cistern_session *s, size_t i, cistern_layer_report *out)
+{
+    nn_step_report r;
+    if (i >= nn_session_step_count(s->session))
+        return 0;
+    nn_session_report(s->session, i, &r);
+    *out = (cistern_layer_report){.size = sizeof *out,
+                                  .algorithm = r.algorithm,
+                                  .seconds = r.seconds,
+                                  .definition_flops = r.definition_flops,
+                                  .flops = r.flops,
+                                  .weight_bytes = r.weight_bytes};
+    memcpy(out->name, r.name, sizeof out->name);
+    return 1;
+}
+
+cistern_status cistern_measure_limits(cistern *c, cistern_cancel *cancel, cistern_limits *out,
+                                      cistern_error *err)
+{
+    base_pool *pool = NULL;
+    nn_limits limits;
+    cistern_status st = api_pool(c, &pool, err);
+    if (st == CISTERN_OK)
+        st = nn_limits_measure(pool, c->isa, cancel ? &cancel->token : NULL, &limits, err);
+    if (st == CISTERN_OK)
+        *out = (cistern_limits){sizeof *out, limits.flops, limits.memory};
     return st;
 }
 

@@ -4,10 +4,10 @@
 #include <string.h>
 
 const cli_verb *const cli_verbs[] = {
-    &cmd_pull, &cmd_add,    &cmd_import,     &cmd_export,  &cmd_link,  &cmd_classify, &cmd_features,
-    &cmd_ls,   &cmd_show,   &cmd_path,       &cmd_history, &cmd_tag,   &cmd_rollback, &cmd_verify,
-    &cmd_rm,   &cmd_gc,     &cmd_pin,        &cmd_unpin,   &cmd_stats, &cmd_doctor,   &cmd_prepare,
-    &cmd_init, &cmd_config, &cmd_completion, &cmd_version, &cmd_help,  NULL,
+    &cmd_pull,    &cmd_add,  &cmd_import, &cmd_export,     &cmd_link,    &cmd_classify, &cmd_features,
+    &cmd_ls,      &cmd_show, &cmd_path,   &cmd_history,    &cmd_tag,     &cmd_rollback, &cmd_verify,
+    &cmd_rm,      &cmd_gc,   &cmd_pin,    &cmd_unpin,      &cmd_stats,   &cmd_doctor,   &cmd_bench,
+    &cmd_prepare, &cmd_init, &cmd_config, &cmd_completion, &cmd_version, &cmd_help,     NULL,
 };
 
 const cli_verb *cli_verb_find(const char *name)

@@ -18,7 +18,8 @@ typedef struct cli_verb {
 } cli_verb;
 
 extern const cli_verb cmd_import, cmd_export, cmd_link;
-extern const cli_verb cmd_completion, cmd_doctor, cmd_features, cmd_gc, cmd_pin, cmd_stats, cmd_unpin;
+extern const cli_verb cmd_bench, cmd_completion, cmd_doctor, cmd_features, cmd_gc, cmd_pin, cmd_stats,
+    cmd_unpin;
 extern const cli_verb cmd_add, cmd_classify, cmd_config, cmd_help, cmd_history, cmd_init, cmd_ls, cmd_path,
     cmd_prepare, cmd_pull, cmd_rm, cmd_rollback, cmd_show, cmd_tag, cmd_verify, cmd_version;
 
