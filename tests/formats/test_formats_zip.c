@@ -548,6 +548,14 @@ static void other_zips_are_told(void **state)
     g.m[0].name = "a/model.weights.h5";
     assert_members_refused(&g, NOWHERE, "a zip file with the members of a Keras .keras file in a directory");
     g = good();
+    g.m[0].name = "model.weights.h5";
+    g.m[0].method = 8;
+    assert_members_refused(&g, HEADER_0,
+                           "'model.weights.h5': it is compressed, which Keras itself never does to it");
+    g = good();
+    g.m[0].name = "model.weights.h5";
+    assert_members_refused(&g, PAYLOAD_0, "'model.weights.h5': not an HDF5 file, or cut short");
+    g = good();
     g.m[1].name = "a/constants.pkl";
     assert_members_refused(&g, HEADER_0, "a TorchScript file (it holds code, which is never run)");
 }
