@@ -224,6 +224,20 @@ static void linear_layers_may_be_convolutions(void **state)
     assert_int_equal(find(f, "classifier.0.weight")->rank, 4);
 }
 
+/* [3, 3, out, in] instead of [3, 3, in, out] has as many numbers; the neighbours' shapes tell. */
+static void a_kernel_with_swapped_axes_is_named(void **state)
+{
+    fixture *f = *state;
+    model_vgg_match m;
+    cistern_error err = CISTERN_ERROR_INIT;
+
+    convs(f, FORMATS_AXES_HWIO, false, 0);
+    f->layers[1].weight = tensor(f, 4, (const uint64_t[4]){3, 3, 5, 4});
+    emit(f);
+    assert_says(model_vgg_match_index(f->out.index, NULL, &m, &err), CISTERN_UNREADABLE, &err,
+                "tensor 'features.3.weight': shape [4, 5, 3, 3], expected [any, 4, 3, 3]");
+}
+
 static void poolings_decide_when_they_are_told(void **state)
 {
     fixture *f = *state;
@@ -457,6 +471,7 @@ int main(void)
         TEST(flattening_with_channels_last_becomes_four_axes),
         TEST(flattening_with_channels_first_stays_a_matrix),
         TEST(linear_layers_may_be_convolutions),
+        TEST(a_kernel_with_swapped_axes_is_named),
         TEST(poolings_decide_when_they_are_told),
         TEST(poolings_elsewhere_are_no_vgg),
         TEST(what_is_absent_and_neutral_is_one_number),
