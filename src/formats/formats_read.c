@@ -14,7 +14,7 @@
 #include "priv/formats_container.h"
 
 /* When a reader has its turn. */
-typedef enum turn { TURN_LEADS = 0, TURN_WEIGHTS, TURN_LISTS, TURNS } turn;
+typedef enum turn { TURN_INDEXES = 0, TURN_LEADS, TURN_WEIGHTS, TURN_LISTS, TURNS } turn;
 
 typedef struct reader {
     const char *kind; /* NULL: it reads no tensors */
@@ -33,7 +33,7 @@ static const reader onnx = {"ONNX", MODEL_FAMILY_ONNX, formats_onnx_read, TURN_L
 static const reader graph = {"TensorFlow graph", MODEL_FAMILY_TENSORFLOW, formats_tensorflow_read,
                              TURN_WEIGHTS};
 static const reader bundle = {"TensorFlow checkpoint", MODEL_FAMILY_TENSORFLOW, formats_bundle_read,
-                              TURN_LEADS};
+                              TURN_INDEXES};
 static const reader saved_model = {NULL, MODEL_FAMILY_UNKNOWN, formats_saved_model_read, TURN_LISTS};
 
 static const reader *reader_for_message(const formats_file *file)

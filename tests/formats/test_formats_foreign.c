@@ -111,12 +111,45 @@ static void views_point_to_the_same_bytes(void **state)
     foreign_free(&v);
 }
 
+/* Names alone: slim's, and those of three ways in which Keras writes variables. */
+static void layers_follow_from_variables_names(void **state)
+{
+    static const struct {
+        const char *dir;
+        bool norms;
+    } cases[] = {{"tf_slim", false},     {"tf_export", false},   {"tf_saved", false},  {"tf_keras2", false},
+                 {"tf_keras2_bn", true}, {"tf_export_bn", true}, {"tf_saved_bn", true}};
+    double first = 0;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        foreign v = {0};
+        char path[256];
+        (void)snprintf(path, sizeof path, "%s/variables/variables.index", cases[i].dir);
+        forge index = load(path);
+        (void)snprintf(path, sizeof path, "%s/variables/variables.data-00000-of-00001", cases[i].dir);
+        forge data = load(path);
+        foreign_add(&v, "variables.data-00000-of-00001", &data);
+        foreign_add(&v, "variables.index", &index);
+        assert_ok(foreign_read(&v), &v.err);
+        assert_int_equal(model_index_note_count(v.index), 0);
+        assert_int_equal(v.decoded.len, 0);
+        double weight = foreign_value(&v, "features.0.weight", 7); /* the same numbers under the same names */
+        first = i ? first : weight;
+        if (!cases[i].norms)
+            assert_true(weight >= first && weight <= first);
+        assert_int_equal(model_index_find(v.index, "features.1.running_var") != NULL, cases[i].norms);
+        foreign_free(&v);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cut_files_are_refused),
         cmocka_unit_test(a_graph_that_is_not_known_is_kept_as_tensors_with_a_note),
         cmocka_unit_test(views_point_to_the_same_bytes),
+        cmocka_unit_test(layers_follow_from_variables_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

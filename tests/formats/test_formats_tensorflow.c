@@ -285,6 +285,24 @@ static void a_description_without_its_variables_is_refused(void **state)
     assert_foreign_refused(&v, NO_OFFSET, "a TensorFlow SavedModel's description, without its variables");
 }
 
+/* Weights are any bytes: these begin as an ONNX model does. */
+static void a_data_file_is_not_looked_into(void **state)
+{
+    foreign v = {0};
+    forge header = bundle_header(1, 0), entry = bundle_entry(4, 0, 8, 16),
+          index = bundle_make(&header, &entry);
+    forge data = {0};
+
+    (void)state;
+    pb_number(&data, 1, 7);
+    pb_text(&data, 7, "no graph");
+    forge_zeros(&data, 24 - data.len);
+    foreign_add(&v, DATA, &data);
+    foreign_add(&v, INDEX, &index);
+    assert_ok(foreign_read(&v), &v.err);
+    foreign_free(&v);
+}
+
 static void descriptions_lie_beside_variables(void **state)
 {
     foreign v = plain_checkpoint();
@@ -500,6 +518,7 @@ int main(void)
         cmocka_unit_test(checkpoints_whose_data_files_are_not_given),
         cmocka_unit_test(slices_and_format_v1_are_refused_by_name),
         cmocka_unit_test(a_description_without_its_variables_is_refused),
+        cmocka_unit_test(a_data_file_is_not_looked_into),
         cmocka_unit_test(descriptions_lie_beside_variables),
         cmocka_unit_test(damaged_tables),
         cmocka_unit_test(keys_that_do_not_rise),
