@@ -70,7 +70,7 @@ static cistern_status forget(void *user, const void *bytes, size_t n, cistern_er
     return CISTERN_OK;
 }
 
-static cistern_status read_with(const formats_file *file, long allocations, cistern_error *err)
+static cistern_status read_with(const formats_file *files, size_t count, long allocations, cistern_error *err)
 {
     static const formats_sink sink = {forget, NULL};
     model_index *index = NULL;
@@ -78,34 +78,55 @@ static cistern_status read_with(const formats_file *file, long allocations, cist
     left = allocations;
     alive = 0;
     counting = true;
-    cistern_status st = formats_read(file, 1, &sink, &index, err);
+    cistern_status st = formats_read(files, count, &sink, &index, err);
     model_index_free(index);
     counting = false;
     return st;
 }
 
-static void sweep(const char *name)
+#define FILES_MAX 3
+
+/* Files of one version, in tests/formats/<dir>. */
+static void sweep(const char *dir, const char *const *names, size_t count)
 {
+    formats_file files[FILES_MAX];
+    base_map map[FILES_MAX];
     char path[1024];
-    base_map map;
     long n = 0;
 
-    (void)snprintf(path, sizeof path, "%s/formats/%s%s", CISTERN_TEST_DATA, strchr(name, '/') ? "" : "data/",
-                   name);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    assert_ok(base_map_fd(fd, &map, NULL), NULL);
-    close(fd);
-    formats_file file = {.path = name, .data = map.data, .size = map.size};
+    for (size_t i = 0; i < count; i++) {
+        (void)snprintf(path, sizeof path, "%s/formats/%s%s", CISTERN_TEST_DATA, dir, names[i]);
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        assert_ok(base_map_fd(fd, &map[i], NULL), NULL);
+        close(fd);
+        files[i] = (formats_file){.path = names[i], .data = map[i].data, .size = map[i].size};
+    }
     for (;; n++) {
         cistern_error err = CISTERN_ERROR_INIT;
-        cistern_status st = read_with(&file, n, &err);
+        cistern_status st = read_with(files, count, n, &err);
         assert_int_equal(alive, 0);
         if (st == CISTERN_OK)
             break;
         assert_fails(st, CISTERN_NO_MEMORY, &err);
     }
     assert_true(n > 4);
-    base_map_clear(&map);
+    for (size_t i = 0; i < count; i++)
+        base_map_clear(&map[i]);
+}
+
+static void every_allocation_of_several_files_may_fail(void **state)
+{
+    static const char *const variables[] = {"variables.data-00000-of-00001", "variables.index"},
+                             *const external[] = {"model.onnx", "model.onnx.data"},
+                             *const shards[] = {"model-00001-of-00002.safetensors",
+                                                "model-00002-of-00002.safetensors",
+                                                "model.safetensors.index.json"};
+
+    (void)state;
+    sweep("foreign/tf_keras2_bn/variables/", variables, 2);
+    sweep("foreign/tf_export_bn/variables/", variables, 2);
+    sweep("foreign/external/", external, 2);
+    sweep("foreign/sharded/", shards, 3);
 }
 
 static void every_allocation_may_fail(void **state)
@@ -117,19 +138,21 @@ static void every_allocation_may_fail(void **state)
                                         "plain.safetensors",
                                         "foreign/torch_old_bn.onnx",
                                         "foreign/tf_slim.pb",
+                                        "foreign/fields_half.onnx",
                                         "data/keras/keras2_odd_chunks.h5",
                                         "data/keras/keras3_bn_bare.h5",
                                         "data/keras/keras3_nested.keras"};
 
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        sweep(names[i]);
+        sweep(strchr(names[i], '/') ? "" : "data/", &names[i], 1);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(every_allocation_of_several_files_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
