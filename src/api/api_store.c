@@ -6,6 +6,7 @@
 #include <string.h>
 #include "catalog_remove.h"
 #include "tiers_open.h"
+#include "tiers_repair.h"
 
 cistern_status cistern_init(cistern *c, cistern_error *err)
 {
@@ -181,18 +182,56 @@ typedef struct verify_run {
     const base_run *run;
     cistern_verify_fn fn;
     void *user;
+    bool repair;
     cistern_status worst; /* the first failure's */
     cistern_error first;
 } verify_run;
+
+/* What was found is told together with why it could not be mended. */
+static void repair_file(verify_run *run, const catalog_version *v, size_t i, cistern_verify_result *result,
+                        cistern_error *why)
+{
+    cistern_error failed = CISTERN_ERROR_INIT;
+    tiers_repaired repaired;
+    char text[CISTERN_ERROR_TEXT_MAX];
+    cistern_status st = tiers_repair_file(run->c->chain, v, i, run->run, &repaired, &failed);
+    if (st == CISTERN_OK)
+        st = tiers_verify_file(run->c->chain, v, i, run->run, &failed);
+    if (st == CISTERN_OK) {
+        cistern_error_format(why, text, sizeof text);
+        base_log_line(run->run->log, 1, "%s", text);
+        base_error_clear(why);
+        result->status = CISTERN_OK;
+        result->repaired = 1;
+        result->received = repaired.received;
+        return;
+    }
+    cistern_error_format(&failed, text, sizeof text);
+    if (st == CISTERN_CANCELLED) {
+        result->status = st;
+        *why = failed;
+    } else {
+        (void)base_frame(why, result->status, "%.250s", text);
+    }
+}
 
 static cistern_status verify_file(verify_run *run, const catalog_version *v, size_t i)
 {
     char reference[CATALOG_REFERENCE_TEXT_MAX], message[CISTERN_ERROR_TEXT_MAX];
     cistern_error why = CISTERN_ERROR_INIT;
-    cistern_verify_result result = {sizeof result,    reference,  v->files[i].path, v->files[i].sha256,
-                                    v->files[i].size, CISTERN_OK, message};
+    cistern_verify_result result = {sizeof result,
+                                    reference,
+                                    v->files[i].path,
+                                    v->files[i].sha256,
+                                    v->files[i].size,
+                                    CISTERN_OK,
+                                    message,
+                                    0,
+                                    0};
     catalog_version_text(v, reference);
     result.status = tiers_verify_file(run->c->chain, v, i, run->run, &why);
+    if (run->repair && (result.status == CISTERN_DAMAGED || result.status == CISTERN_NOT_FOUND))
+        repair_file(run, v, i, &result, &why);
     cistern_error_format(&why, message, sizeof message);
     if (run->fn && result.status != CISTERN_CANCELLED)
         run->fn(run->user, &result);
@@ -231,12 +270,12 @@ static cistern_status verify_model(void *user, const char *name, cistern_error *
     return st;
 }
 
-cistern_status cistern_verify(cistern *c, const char *reference, const cistern_call *call,
-                              cistern_verify_fn fn, void *user, cistern_error *err)
+static cistern_status verify_all(cistern *c, const char *reference, const cistern_call *call,
+                                 cistern_verify_fn fn, void *user, bool repair, cistern_error *err)
 {
     api_forward forward;
     base_run run;
-    verify_run verify = {c, &run, fn, user, CISTERN_OK, CISTERN_ERROR_INIT};
+    verify_run verify = {c, &run, fn, user, repair, CISTERN_OK, CISTERN_ERROR_INIT};
     catalog_resolved r;
     store *s = NULL;
     cistern_status st = CISTERN_OK;
@@ -258,4 +297,16 @@ cistern_status cistern_verify(cistern *c, const char *reference, const cistern_c
         return verify.worst;
     }
     return st;
+}
+
+cistern_status cistern_verify(cistern *c, const char *reference, const cistern_call *call,
+                              cistern_verify_fn fn, void *user, cistern_error *err)
+{
+    return verify_all(c, reference, call, fn, user, false, err);
+}
+
+cistern_status cistern_repair(cistern *c, const char *reference, const cistern_call *call,
+                              cistern_verify_fn fn, void *user, cistern_error *err)
+{
+    return verify_all(c, reference, call, fn, user, true, err);
 }

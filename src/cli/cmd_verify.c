@@ -5,12 +5,24 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const examples[] = {"cistern verify", "cistern verify vgg16:3 vgg16:4", NULL};
+typedef struct verify_values {
+    bool repair;
+} verify_values;
+
+static const cli_option options[] = {
+    {"repair", 0, NULL, CLI_FLAG, offsetof(verify_values, repair),
+     "fetch damaged parts again from where the version came from"},
+    {NULL, 0, NULL, CLI_FLAG, 0, NULL},
+};
+
+static const char *const examples[] = {"cistern verify", "cistern verify vgg16:3 vgg16:4",
+                                       "cistern verify --repair", NULL};
 
 typedef struct verification {
     cli *c;
     term_json json;
-    size_t files, bad;
+    bool repair;
+    size_t files, bad, repaired;
     uint64_t bytes;
 } verification;
 
@@ -24,6 +36,10 @@ static void put_json(verification *v, const cistern_verify_result *r)
     term_json_u64(j, "bytes", r->bytes);
     term_json_text(j, "status", cistern_status_name(r->status));
     term_json_text_or_null(j, "message", r->message);
+    if (v->repair) {
+        term_json_bool(j, "repaired", r->repaired != 0);
+        term_json_u64(j, "bytes_received", r->received);
+    }
     term_json_end(j);
 }
 
@@ -42,6 +58,10 @@ static void put_line(cli *c, const cistern_verify_result *r)
         term_stream_put(&c->out, "  ");
         term_stream_put_text(&c->out, r->message);
     }
+    if (r->repaired) {
+        term_units_bytes(r->received, size);
+        term_stream_printf(&c->out, "  repaired, %s fetched", size);
+    }
     term_stream_put(&c->out, "\n");
 }
 
@@ -51,6 +71,7 @@ static void on_file(void *user, const cistern_verify_result *r)
     v->files++;
     v->bytes += r->bytes;
     v->bad += r->status != CISTERN_OK;
+    v->repaired += r->repaired != 0;
     term_progress_clear(&v->c->progress);
     if (v->c->json)
         put_json(v, r);
@@ -66,17 +87,17 @@ static int verify_one(verification *v, cistern *context, const char *reference)
     cistern_error err = CISTERN_ERROR_INIT;
     cistern_call call = cli_call(v->c, reference ? reference : "all");
     cli_call_begin(v->c);
-    cistern_status status = cistern_verify(context, reference, &call, on_file, v, &err);
+    cistern_status status = v->repair ? cistern_repair(context, reference, &call, on_file, v, &err)
+                                      : cistern_verify(context, reference, &call, on_file, v, &err);
     cli_call_end(v->c);
     return status == CISTERN_OK ? 0 : cli_fail(v->c, &err);
 }
 
 static int run(cli *c, const void *values, int count, char **arguments)
 {
-    (void)values;
     cistern *context;
     cistern_error err = CISTERN_ERROR_INIT;
-    verification v = {.c = c};
+    verification v = {.c = c, .repair = ((const verify_values *)values)->repair};
     char size[TERM_UNITS_MAX];
     int code = 0;
     if (cli_context(c, &context, &err) != CISTERN_OK)
@@ -100,6 +121,9 @@ static int run(cli *c, const void *values, int count, char **arguments)
         term_json_end(&v.json);
     }
     term_units_bytes(v.bytes, size);
+    if (v.repaired > 0)
+        cli_note(c, "%zu %s repaired; what was damaged lies in damaged/ of the store", v.repaired,
+                 v.repaired == 1 ? "file was" : "files were");
     if (code == 0)
         cli_note(c, "%zu %s, %s: all as they were published", v.files, v.files == 1 ? "file" : "files", size);
     return code;
@@ -110,7 +134,11 @@ const cli_verb cmd_verify = {
     .arguments = "[REF…]",
     .summary = "read every byte again and compare its digest",
     .about = "Read and hash every byte of the versions named, or of all, and say which file is not what it "
-             "was and where.",
+             "was and where.\n"
+             "With --repair what is damaged or gone is made whole from the address that the version records: "
+             "only the damaged parts\n"
+             "are fetched, and the damaged file is set aside.",
+    .options = options,
     .examples = examples,
     .least = 0,
     .most = -1,

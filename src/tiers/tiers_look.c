@@ -15,6 +15,26 @@
 #include "store_blob.h"
 #include "store_condemn.h"
 #include "tiers_index.h"
+#include "tiers_open.h"
+
+/* Whether a blob is here and what it was: a damaged one counts as absent. Costs one look at its record, usually. */
+static cistern_status is_whole(store *s, const store_file *file, const base_run *run, bool *out,
+                               cistern_error *err)
+{
+    cistern_error why = CISTERN_ERROR_INIT;
+    int fd = -1;
+    cistern_status st = store_blob_open(s, file, run, &fd, NULL, &why);
+    *out = st == CISTERN_OK;
+    if (st == CISTERN_OK)
+        close(fd);
+    if (st == CISTERN_DAMAGED && run)
+        base_log_line(run->log, 0, "%s; it counts as absent", why.text);
+    if (st == CISTERN_OK || st == CISTERN_DAMAGED || st == CISTERN_NOT_FOUND)
+        return CISTERN_OK;
+    if (err)
+        *err = why;
+    return st;
+}
 
 /* Where nothing may be written no collector runs either. */
 static cistern_status blobs_here(store *s, const catalog_version *v, const base_run *run, bool *out,
@@ -22,14 +42,12 @@ static cistern_status blobs_here(store *s, const catalog_version *v, const base_
 {
     bool here = true, settle = store_check_write(s, NULL) == CISTERN_OK;
     for (size_t i = 0; here && i < v->file_count; i++) {
-        base_digest digest;
-        cistern_status st;
-        if (!base_digest_parse(v->files[i].sha256, &digest))
-            return base_fail(err, CISTERN_DAMAGED, "%s:%s: '%s' is not a digest", v->name, v->tag,
-                             v->files[i].sha256);
-        st = settle ? store_condemn_wait(s, &digest, STORE_CONDEMN_WAIT_MS, run, err) : CISTERN_OK;
+        store_file file;
+        cistern_status st = tiers_stored_file(v, i, &file, err);
+        if (st == CISTERN_OK && settle)
+            st = store_condemn_wait(s, &file.sha256, STORE_CONDEMN_WAIT_MS, run, err);
         if (st == CISTERN_OK)
-            st = store_blob_has(s, &digest, v->files[i].size, &here, err);
+            st = is_whole(s, &file, run, &here, err);
         if (st != CISTERN_OK)
             return st;
     }
