@@ -148,9 +148,7 @@ def frozen(w, name, model, arch, logits):
     answer = graph(tf.constant(picture()))[0].numpy()
     check(name, logits, answer)
     tf.io.write_graph(graph.graph.as_graph_def(), w.out, name, as_text=False)
-    fused = any(node.op == "FusedBatchNormV3" for node in graph.graph.as_graph_def().node)
-    if arch == "vgg11" or fused:  # Keras 3 spells a batch norm out, which is read as tensors only
-        w.golden.model(name, "TensorFlow graph", "keras", arch, "probabilities", logits)
+    w.golden.model(name, "TensorFlow graph", "keras", arch, "probabilities", logits)
 
 
 def make_frozen(w):
@@ -240,14 +238,15 @@ def make_onnx(w):
     import onnxruntime
     import tf2onnx
 
-    model = keras_model(keras, False)
-    logits = logits_of(keras, False)
-    signature = [tf.TensorSpec([1, 224, 224, 3], tf.float32, name="x")]
-    path = w.path("keras.onnx")
-    tf2onnx.convert.from_function(tf.function(lambda x: model(x, training=False), signature), signature, opset=15,
-                                  output_path=path)
-    check(path, logits, onnxruntime.InferenceSession(path).run(None, {"x": picture()})[0])
-    w.golden.model("keras.onnx", "ONNX", "keras", "vgg11", "probabilities", logits)
+    for batch_norm in (False, True):
+        suffix, arch = ("_bn", "vgg11_bn") if batch_norm else ("", "vgg11")
+        model, logits = keras_model(keras, batch_norm), logits_of(keras, batch_norm)
+        signature = [tf.TensorSpec([1, 224, 224, 3], tf.float32, name="x")]
+        path = w.path(f"keras{suffix}.onnx")
+        tf2onnx.convert.from_function(tf.function(lambda x: model(x, training=False), signature), signature, opset=15,
+                                      output_path=path)
+        check(path, logits, onnxruntime.InferenceSession(path).run(None, {"x": picture()})[0])
+        w.golden.model(f"keras{suffix}.onnx", "ONNX", "keras", arch, "probabilities", logits)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@
  * It does not: compute constants, follow branches, look into subgraphs.
  */
 #include "priv/formats_graph.h"
+#include "priv/formats_spelled.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,7 +22,10 @@
 
 typedef struct chain {
     const formats_graph *g;
-    const model_index *index;
+    formats_output *out;
+    const model_index *index; /* out's */
+    cistern_status status;    /* of adding to it */
+    cistern_error *err;
     const formats_node *node[FORMATS_CHAIN_MAX]; /* from the end to the picture */
     size_t count, convs;
     formats_layer *layers;
@@ -114,6 +118,8 @@ static uint32_t data_input(const chain *c, const formats_node *n)
 
 static bool trace(chain *c, const formats_node *n)
 {
+    formats_spelled spelled;
+
     c->count = c->convs = 0;
     c->why[0] = 0;
     while (n) {
@@ -123,8 +129,12 @@ static bool trace(chain *c, const formats_node *n)
         c->convs += n->op == FORMATS_OP_CONV;
         if (n->op == FORMATS_OP_INPUT)
             return true;
-        if (n->op == FORMATS_OP_OTHER)
+        if (n->op == FORMATS_OP_OTHER || n->op >= FORMATS_OP_MULTIPLY)
             return refuse(c, n, "an operator that a VGG has not");
+        if (n->op == FORMATS_OP_ADD && formats_spelled_match(c->g, c->out, n, &spelled)) {
+            n = producer(c->g, spelled.x);
+            continue;
+        }
         uint32_t i = data_input(c, n);
         if (i == FORMATS_GRAPH_INPUTS)
             return refuse(c, n, "joins two branches, or works on a constant");
@@ -227,38 +237,54 @@ static bool take_matmul(chain *c, const formats_node *n)
     return true;
 }
 
-/* A sum of one number per channel, which lies where the channels are last. */
-static bool take_add(chain *c, const formats_node *n)
+static bool begin_norm(chain *c, const formats_node *n)
 {
-    size_t bias;
+    if (!c->last || c->last->op != FORMATS_LAYER_CONV)
+        return refuse(c, n, "a batch norm where a VGG has none");
+    c->activated = true; /* what it belongs to needs no ReLU in between */
+    return begin_layer(c, n, FORMATS_LAYER_BATCH_NORM);
+}
 
-    if (!tensor_at(c, n, 1 - data_input(c, n), 1, &bias))
-        return refuse(c, n, "adds something else than a constant of 1 dimension");
-    if (!c->last || c->last->bias != FORMATS_NO_TENSOR ||
-        !(c->last->op == FORMATS_LAYER_LINEAR || (c->last->op == FORMATS_LAYER_CONV && n->channels_last)))
-        return refuse(c, n, "a sum where a VGG has none");
-    c->last->bias = bias;
-    return true;
+static bool take_spelled(chain *c, const formats_node *n, const formats_spelled *spelled)
+{
+    if (!begin_norm(c, n))
+        return false;
+    c->status = formats_spelled_layer(c->out, n, spelled, c->last, c->err);
+    return c->status == CISTERN_OK;
 }
 
 static bool take_norm(chain *c, const formats_node *n)
 {
     size_t t[FORMATS_GRAPH_INPUTS];
 
-    if (!c->last || c->last->op != FORMATS_LAYER_CONV)
-        return refuse(c, n, "a batch norm where a VGG has none");
     for (uint32_t i = 1; i < FORMATS_GRAPH_INPUTS; i++) {
         if (!tensor_at(c, n, i, 1, &t[i]))
             return refuse(c, n, "its input %u is no constant of 1 dimension", i);
     }
-    c->activated = true; /* what it belongs to needs no ReLU in between */
-    if (!begin_layer(c, n, FORMATS_LAYER_BATCH_NORM))
+    if (!begin_norm(c, n))
         return false;
     c->last->gamma = t[1];
     c->last->beta = t[2];
     c->last->mean = t[3];
     c->last->var = t[4];
     c->last->epsilon = n->epsilon;
+    return true;
+}
+
+/* A sum of one number per channel, which lies where the channels are last. */
+static bool take_add(chain *c, const formats_node *n)
+{
+    formats_spelled spelled;
+    size_t bias;
+
+    if (formats_spelled_match(c->g, c->out, n, &spelled))
+        return take_spelled(c, n, &spelled);
+    if (!tensor_at(c, n, 1 - data_input(c, n), 1, &bias))
+        return refuse(c, n, "adds something else than a constant of 1 dimension");
+    if (!c->last || c->last->bias != FORMATS_NO_TENSOR ||
+        !(c->last->op == FORMATS_LAYER_LINEAR || (c->last->op == FORMATS_LAYER_CONV && n->channels_last)))
+        return refuse(c, n, "a sum where a VGG has none");
+    c->last->bias = bias;
     return true;
 }
 
@@ -339,6 +365,9 @@ static bool take(chain *c, const formats_node *n)
     case FORMATS_OP_INPUT:
         return true;
     case FORMATS_OP_CONSTANT:
+    case FORMATS_OP_MULTIPLY:
+    case FORMATS_OP_SUBTRACT:
+    case FORMATS_OP_RSQRT:
     case FORMATS_OP_OTHER:
         break;
     }
@@ -400,7 +429,10 @@ static cistern_status emit(chain *c, formats_output *out, cistern_error *err)
 
     if (st)
         return st;
-    if (walk(c)) {
+    c->err = err;
+    if (!walk(c)) {
+        st = c->status;
+    } else {
         st = formats_layers_emit(out, c->layers, c->layer_count, err);
         if (c->linears)
             model_index_set_head(out->index, c->softmax ? MODEL_HEAD_PROBABILITIES : MODEL_HEAD_LOGITS);
@@ -411,7 +443,7 @@ static cistern_status emit(chain *c, formats_output *out, cistern_error *err)
 
 cistern_status formats_graph_layers(const formats_graph *g, formats_output *out, cistern_error *err)
 {
-    chain c = {.g = g, .index = out->index};
+    chain c = {.g = g, .out = out, .index = out->index};
     size_t n = formats_graph_count(g);
     uint8_t *used = NULL;
     char note[sizeof c.why + 64];

@@ -98,6 +98,20 @@ cistern_status formats_graph_settle(formats_graph *g, cistern_error *err)
     return CISTERN_OK;
 }
 
+const formats_node *formats_graph_behind(const formats_graph *g, formats_text name)
+{
+    for (unsigned steps = 0; steps < FORMATS_CHAIN_MAX; steps++) {
+        size_t i = formats_graph_find(g, name);
+        if (i == SIZE_MAX)
+            return NULL;
+        const formats_node *n = formats_graph_get(g, i);
+        if (n->op != FORMATS_OP_PASS || !n->inputs)
+            return n;
+        name = n->input[0];
+    }
+    return NULL;
+}
+
 size_t formats_graph_find(const formats_graph *g, formats_text name)
 {
     row key = {.name = name};

@@ -56,6 +56,9 @@ static const struct {
     {"Squeeze", FORMATS_OP_RESHAPE},
     {"MatMul", FORMATS_OP_MATMUL},
     {"Softmax", FORMATS_OP_SOFTMAX},
+    {"Mul", FORMATS_OP_MULTIPLY},
+    {"Sub", FORMATS_OP_SUBTRACT},
+    {"Rsqrt", FORMATS_OP_RSQRT},
 };
 
 /* Where the elements of each dtype are when they are not in tensor_content. */

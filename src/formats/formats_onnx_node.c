@@ -51,6 +51,7 @@ static const struct {
     {"Gemm", FORMATS_OP_MATMUL},
     {"MatMul", FORMATS_OP_MATMUL},
     {"Softmax", FORMATS_OP_SOFTMAX},
+    {"Mul", FORMATS_OP_MULTIPLY},
 };
 
 static const char *const quantised[] = {

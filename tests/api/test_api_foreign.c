@@ -149,7 +149,7 @@ static void every_kind_gives_the_logits_of_its_writer(void **state)
     fill_picture(x);
     assert_int_equal(check_list(c, "onnx_now.txt", x), 11);
     assert_int_equal(check_list(c, "onnx_old.txt", x), 3);
-    assert_int_equal(check_list(c, "tf.txt", x), 14);
+    assert_int_equal(check_list(c, "tf.txt", x), 16);
     free(x);
     cistern_free(c);
 }

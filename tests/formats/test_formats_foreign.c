@@ -71,12 +71,16 @@ static void cut_files_are_refused(void **state)
     cut_everywhere("tf_keras2_bn/variables/", values, 2);
 }
 
-/* Keras 3 spells a batch norm out in eight operators; that is not guessed at. */
+/* One operator of the batch norms that Keras 3 spells out is another: no guess is made. */
 static void a_graph_that_is_not_known_is_kept_as_tensors_with_a_note(void **state)
 {
     foreign v = {0};
     forge f = load("tf_frozen_bn.pb");
 
+    for (size_t i = 0; i + 5 < f.len; i++) {
+        if (memcmp(f.data + i, "Rsqrt", 5) == 0)
+            f.data[i + 4] = 'x';
+    }
     (void)state;
     foreign_add(&v, "g.pb", &f);
     assert_ok(foreign_read(&v), &v.err);

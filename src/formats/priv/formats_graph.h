@@ -32,6 +32,9 @@ typedef enum formats_op {
     FORMATS_OP_RESHAPE, /* also Flatten, Squeeze */
     FORMATS_OP_MATMUL,  /* two inputs, one of them constant; Gemm has a bias as third */
     FORMATS_OP_SOFTMAX,
+    FORMATS_OP_MULTIPLY, /* these three only inside a batch norm that is spelled out: formats_spelled.h */
+    FORMATS_OP_SUBTRACT,
+    FORMATS_OP_RSQRT,
 } formats_op;
 
 typedef enum formats_padding {
@@ -79,6 +82,9 @@ formats_node *formats_graph_get(const formats_graph *g, size_t i);
 cistern_status formats_graph_settle(formats_graph *g, cistern_error *err) CISTERN_MUST_CHECK;
 /** Number of the node of this name, or SIZE_MAX; after formats_graph_settle. */
 size_t formats_graph_find(const formats_graph *g, formats_text name);
+
+/** The node behind this name, through those that pass their input on; NULL: none. */
+const formats_node *formats_graph_behind(const formats_graph *g, formats_text name);
 
 /**
  * Find the chain and emit its layers; a note when it is not one that is known. Sets the index's head.
