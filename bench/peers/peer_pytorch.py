@@ -26,12 +26,19 @@ def frozen(model, x):
     return torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(model, x)))
 
 
-def seconds(model, x):
-    model(x)
-    model(x)
-    start = time.perf_counter()
-    model(x)
-    return time.perf_counter() - start
+def seconds(make, x):
+    """How long a run takes, and the model and layout; None: a kind that this release or this network does not have."""
+    try:
+        model, layout = make()
+        x = x.contiguous(memory_format=layout)
+        model(x)
+        model(x)
+        start = time.perf_counter()
+        model(x)
+        return time.perf_counter() - start, model, layout
+    except Exception as problem:
+        print(f"PyTorch: left out: {problem}")
+        return None
 
 
 def load(options):
@@ -41,15 +48,9 @@ def load(options):
     if options.image:
         return lambda x: model(torch.from_numpy(x)).numpy()
     x = torch.zeros(options.batch, 3, options.height, options.height)
-    kinds = [(model, torch.contiguous_format)]
-    for make in (lambda: (frozen(model, x), torch.contiguous_format),
-                 lambda: (eager(options).to(memory_format=torch.channels_last), torch.channels_last)):
-        try:
-            kinds.append(make())
-        except Exception as problem:  # a kind that this release no longer has
-            print(f"PyTorch: left out: {problem}")
-    best, layout = min(kinds, key=lambda kind: seconds(kind[0], x.contiguous(memory_format=kind[1])))
-    del kinds
+    kinds = (lambda: (model, torch.contiguous_format), lambda: (frozen(model, x), torch.contiguous_format),
+             lambda: (eager(options).to(memory_format=torch.channels_last), torch.channels_last))
+    _, best, layout = min(filter(None, (seconds(make, x) for make in kinds)), key=lambda kind: kind[0])
     return lambda x: best(torch.from_numpy(x).contiguous(memory_format=layout)).numpy()
 
 
