@@ -234,6 +234,16 @@ class Stress(Case):
             return ["pull", server.url + "w%d.safetensors" % seed, "--as", "m%d" % self.random.randrange(self.SEEDS)]
         return ["rm", "m%d" % seed, "--all", "--force"]
 
+    def check_told(self, reference):
+        """What was reported is there, unless it has been removed since."""
+        version, digest = reference.split("@sha256:")
+        name, tag = version.split(":")
+        blob = self.store / "blobs" / "sha256" / digest[:2] / digest
+        if not blob.exists():
+            self.assertTrue((self.store / "models" / name / "removed" / (tag + ".json")).exists(),
+                            "%s was reported, and its bytes are gone" % reference)
+        self.told += 1
+
     def check_live(self):
         """Every live version has its bytes, and they are right."""
         result = self.run_raw("verify")
@@ -242,7 +252,7 @@ class Stress(Case):
     def test_nothing_referred_to_is_lost_and_everything_else_goes(self):
         server = self.origin()
         self.ok("init")
-        running, ended = [], {}
+        running, ended, self.told = [], {}, 0
         self.addCleanup(lambda: [process.kill() or process.communicate() for _, process in running])
         until = time.monotonic() + (8 if not os.environ.get("CISTERN_TEST_SANITIZE") else 20)
         while time.monotonic() < until:
@@ -260,6 +270,8 @@ class Stress(Case):
                 ended[process.returncode] = ended.get(process.returncode, 0) + 1
                 # 3: removed meanwhile; 7: another did the same or the opposite at that moment
                 self.assertIn(process.returncode, (0, 3, 7, -signal.SIGKILL), (command, err))
+                if process.returncode == 0 and command[0] in ("add", "pull"):
+                    self.check_told(out.split()[-1])
             if self.random.random() < 0.02:
                 for _, process in running:
                     process.send_signal(signal.SIGKILL)
@@ -267,6 +279,7 @@ class Stress(Case):
             process.communicate()
         self.assertGreater(ended.get(0, 0), 20, ended)
         self.assertGreater(ended.get(-signal.SIGKILL, 0), 3, ended)
+        self.assertGreater(self.told, 10)
         self.check_live()
         self.ok("gc", *NOW)
         self.check_live()
