@@ -87,12 +87,12 @@ def rows_of(table):
 
 
 if __name__ == "__main__":
-    for name in ("torch_script", "torch_old_bn", "mxnet", "constants", "fields_half", "keras", "external/model"):
+    for name in ("torch_script", "torch_old_bn", "mxnet", "constants", "fields_half", "keras", "keras_bn", "external/model"):
         data = shrink_onnx(FOREIGN / f"{name}.onnx")
         put("formats_onnx", name.replace("/", "_"), data)
         if name in ("mxnet", "keras"):
             put("formats_protobuf", name, data)
-    for name in ("tf_slim", "tf_frozen", "tf_frozen_keras2_bn"):
+    for name in ("tf_slim", "tf_frozen", "tf_frozen_bn", "tf_frozen_keras2_bn"):
         put("formats_tensorflow", name + ".graph", b"\0" + shrink_graph(FOREIGN / f"{name}.pb"))
     for name in ("tf_slim", "tf_keras2_bn", "tf_saved"):
         table = (FOREIGN / name / "variables/variables.index").read_bytes()
