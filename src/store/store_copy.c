@@ -50,7 +50,8 @@ static cistern_status describe(const copy_job *job, store_partial_want *out, cis
 {
     *out = (store_partial_want){.key = job->fetch->key,
                                 .size = job->stat.size_known ? job->stat.size : STORE_SIZE_UNKNOWN,
-                                .digest_known = job->want->sha256 != NULL};
+                                .digest_known = job->want->sha256 != NULL,
+                                .cancel = store_ticker_cancel(job->run)};
     if (!job->validator)
         return CISTERN_OK;
     return base_sha256_of(job->validator, strlen(job->validator), &out->validator, err);

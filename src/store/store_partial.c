@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#define COPY_PIECE ((uint64_t)16 << 20) /* bytes: under 100 ms even where they must be written */
+
 static bool is_zero(const base_digest *d)
 {
     static const base_digest zero;
@@ -229,6 +231,20 @@ static cistern_status adopt(store *s, leftover *l, const store_partial_want *wan
     return status;
 }
 
+/* In pieces, between which a cancel is looked at; extents that can be shared are, piece by piece. */
+static cistern_status copy_range(int from, int to, const store_range *r, const base_cancel *cancel,
+                                 cistern_error *err)
+{
+    cistern_status status = base_check_cancel(cancel, err);
+    for (uint64_t at = r->first; at < r->end && status == CISTERN_OK; at += COPY_PIECE) {
+        uint64_t left = r->end - at;
+        status = base_disk_copy_range(from, to, at, left < COPY_PIECE ? left : COPY_PIECE, err);
+        if (status == CISTERN_OK)
+            status = base_check_cancel(cancel, err);
+    }
+    return status;
+}
+
 /* Take its certain ranges into an inode of our own. */
 static cistern_status copy_ranges(store *s, const leftover *l, const store_partial_want *want,
                                   store_partial *p, cistern_error *err)
@@ -243,10 +259,8 @@ static cistern_status copy_ranges(store *s, const leftover *l, const store_parti
         return status;
     fresh.present = p->present;
     p->present = (store_ranges){0};
-    for (size_t i = 0; i < fresh.present.count && status == CISTERN_OK; i++) {
-        const store_range *r = &fresh.present.item[i];
-        status = base_disk_copy_range(l->fd, fresh.fd, r->first, r->end - r->first, err);
-    }
+    for (size_t i = 0; i < fresh.present.count && status == CISTERN_OK; i++)
+        status = copy_range(l->fd, fresh.fd, &fresh.present.item[i], want->cancel, err);
     if (status == CISTERN_OK)
         status = put_ranges(&fresh.journal, 'w', &fresh.present, err);
     if (status != CISTERN_OK) {

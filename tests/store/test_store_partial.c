@@ -196,6 +196,25 @@ static void settled_is_adopted_in_place(void **state)
     free(bytes);
 }
 
+static void a_cancel_ends_copying_and_leaves_everything(void **state)
+{
+    store_case *c = *state;
+    uint8_t *bytes = case_bytes(4 * MIB, 1);
+    base_process other;
+    base_cancel cancel;
+    store_partial p = STORE_PARTIAL_NONE;
+    store_partial_want want = want_of(4 * MIB, "v");
+    bool found = false;
+    base_process_self(&other); /* alive: its bytes are copied, not adopted */
+    make_leftover(c, 1, "v", &other, false, bytes);
+    atomic_init(&cancel.set, 1);
+    want.cancel = &cancel;
+    assert_status(store_partial_find(c->s, 2, &want, &p, &found, err), CISTERN_CANCELLED, "");
+    assert_true(is_there(c, 1, "data") && is_there(c, 1, "journal"));
+    assert_false(is_there(c, 2, "data") || is_there(c, 2, "journal"));
+    free(bytes);
+}
+
 /* Its owner (this very process) lives: what it has open must never become ours. */
 static void unsettled_is_copied(void **state)
 {
@@ -369,6 +388,7 @@ int main(void)
         cmocka_unit_test(ranges_merge),
         TEST(settled_is_adopted_in_place),
         TEST(unsettled_is_copied),
+        TEST(a_cancel_ends_copying_and_leaves_everything),
         TEST(inode_that_another_is_adopting_is_not_adopted),
         TEST(other_object_is_deleted_if_settled_else_left),
         TEST(known_digest_takes_bytes_without_a_validator),

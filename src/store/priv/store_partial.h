@@ -33,10 +33,11 @@ typedef struct store_partial {
 /** What must be the same for bytes to be of any use. */
 typedef struct store_partial_want {
     base_digest key;
-    base_digest validator; /* digest of the strong validator; zeros: none */
-    uint64_t size;         /* or STORE_SIZE_UNKNOWN */
-    bool digest_known;     /* the SHA-256 will be checked, so that wrong bytes cannot pass */
-    bool complete_only;    /* what is unfinished is left alone */
+    base_digest validator;     /* digest of the strong validator; zeros: none */
+    uint64_t size;             /* or STORE_SIZE_UNKNOWN */
+    bool digest_known;         /* the SHA-256 will be checked, so that wrong bytes cannot pass */
+    bool complete_only;        /* what is unfinished is left alone */
+    const base_cancel *cancel; /* looked at while ranges are copied; NULL: none */
 } store_partial_want;
 
 /** A fresh, empty one; disk space is reserved if the size is known. @retval NO_SPACE and others; nothing is left. */
