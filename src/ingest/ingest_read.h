@@ -8,7 +8,7 @@
 /** One file of a version. */
 typedef struct ingest_file {
     int fd;           /* open for reading; its offset is neither used nor changed */
-    const char *path; /* relative, for messages only */
+    const char *path; /* relative to the version: messages, and what other files of it call this one */
 } ingest_file;
 
 typedef struct ingest_options {
