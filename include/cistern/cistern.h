@@ -16,6 +16,7 @@
 #include <cistern/pull.h>
 #include <cistern/session.h>
 #include <cistern/store.h>
+#include <cistern/tensors.h>
 #include <cistern/version.h>
 
 #endif

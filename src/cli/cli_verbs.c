@@ -4,10 +4,11 @@
 #include <string.h>
 
 const cli_verb *const cli_verbs[] = {
-    &cmd_pull,    &cmd_add,  &cmd_import, &cmd_export,     &cmd_link,    &cmd_classify, &cmd_features,
-    &cmd_ls,      &cmd_show, &cmd_path,   &cmd_history,    &cmd_tag,     &cmd_rollback, &cmd_verify,
-    &cmd_rm,      &cmd_gc,   &cmd_pin,    &cmd_unpin,      &cmd_stats,   &cmd_doctor,   &cmd_bench,
-    &cmd_prepare, &cmd_init, &cmd_config, &cmd_completion, &cmd_version, &cmd_help,     NULL,
+    &cmd_pull,     &cmd_add,    &cmd_import,     &cmd_export,  &cmd_link,    &cmd_classify,
+    &cmd_features, &cmd_ls,     &cmd_show,       &cmd_diff,    &cmd_convert, &cmd_path,
+    &cmd_history,  &cmd_tag,    &cmd_rollback,   &cmd_verify,  &cmd_rm,      &cmd_gc,
+    &cmd_pin,      &cmd_unpin,  &cmd_stats,      &cmd_doctor,  &cmd_bench,   &cmd_prepare,
+    &cmd_init,     &cmd_config, &cmd_completion, &cmd_version, &cmd_help,    NULL,
 };
 
 const cli_verb *cli_verb_find(const char *name)
@@ -46,8 +47,8 @@ const char *cli_verb_suggest(const char *name)
         const char *said, *meant;
     } habits[] = {{"list", "ls"},       {"remove", "rm"},        {"delete", "rm"},    {"fetch", "pull"},
                   {"download", "pull"}, {"get", "pull"},         {"info", "show"},    {"log", "history"},
-                  {"run", "classify"},  {"predict", "classify"}, {"inspect", "show"}, {"check", "verify"},
-                  {"undo", "rollback"}};
+                  {"run", "classify"},  {"predict", "classify"}, {"inspect", "show"}, {"compare", "diff"},
+                  {"check", "verify"},  {"undo", "rollback"}};
     for (size_t i = 0; i < sizeof habits / sizeof habits[0]; i++)
         if (strcmp(habits[i].said, name) == 0)
             return habits[i].meant;

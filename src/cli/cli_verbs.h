@@ -17,6 +17,7 @@ typedef struct cli_verb {
     int (*run)(cli *c, const void *values, int count, char **arguments);
 } cli_verb;
 
+extern const cli_verb cmd_convert, cmd_diff;
 extern const cli_verb cmd_import, cmd_export, cmd_link;
 extern const cli_verb cmd_bench, cmd_completion, cmd_doctor, cmd_features, cmd_gc, cmd_pin, cmd_stats,
     cmd_unpin;

@@ -2,21 +2,26 @@
 #include "cli_show.h"
 #include "cli_verbs.h"
 #include "term_units.h"
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct show_values {
-    bool tensors;
+    bool tensors, stats;
 } show_values;
 
 static const cli_option options[] = {
     {"tensors", 0, NULL, CLI_FLAG, offsetof(show_values, tensors),
      "list its tensors: name, type, shape, place"},
+    {"stats", 0, NULL, CLI_FLAG, offsetof(show_values, stats),
+     "the same with minimum, maximum, mean and NaN count: reads all weights"},
     {NULL, 0, NULL, CLI_FLAG, 0, NULL},
 };
 
 static const char *const examples[] = {"cistern show vgg16", "cistern show vgg16:2 --tensors",
-                                       "cistern show vgg16 --json | jq .facts", NULL};
+                                       "cistern show vgg16 --stats", "cistern show vgg16 --json | jq .facts",
+                                       NULL};
 
 static void put_pair(term_table *t, const char *key, const char *value, const char *source)
 {
@@ -135,30 +140,105 @@ static void shape_text(const cistern_tensor *tensor, char *out, size_t size)
         snprintf(out, size, "one number");
 }
 
-static cistern_status put_tensors(cli *c, const cistern_model *model, cistern_error *err)
+/* Views by their originals: a foreign tensor is one row, with the name that its layer has here. */
+typedef struct tensors {
+    const cistern_model *model;
+    size_t count;
+    size_t *view;                /* of each: the tensor that is a view of it, or SIZE_MAX */
+    bool *hidden;                /* it is told with its original */
+    cistern_tensor_stats *stats; /* NULL: not asked for */
+    bool views;                  /* there are some */
+} tensors;
+
+static void tensors_clear(tensors *t)
 {
-    static const term_column columns[] = {{"TENSOR", false, true},
-                                          {"TYPE", false, false},
-                                          {"SHAPE", false, false},
-                                          {"OFFSET", true, false},
-                                          {"FILE", false, true}};
-    term_table *t = NULL;
-    cistern_tensor tensor = {.size = sizeof tensor};
-    cistern_status status = term_table_new(columns, 5, &t, err);
+    free(t->view);
+    free(t->hidden);
+    free(t->stats);
+}
+
+static cistern_status tensors_find(cli *c, const cistern_model *model, bool stats, tensors *t,
+                                   cistern_error *err)
+{
+    cistern_status status = CISTERN_OK;
+    size_t n = cistern_model_tensor_count(model), original;
+    *t = (tensors){.model = model, .count = n};
+    t->view = calloc(n + 1, sizeof *t->view);
+    t->hidden = calloc(n + 1, sizeof *t->hidden);
+    t->stats = stats ? calloc(n + 1, sizeof *t->stats) : NULL;
+    if (!t->view || !t->hidden || (stats && !t->stats)) {
+        err->status = CISTERN_NO_MEMORY;
+        snprintf(err->text, sizeof err->text, "out of memory: %zu tensors", n);
+        return CISTERN_NO_MEMORY;
+    }
+    memset(t->view, 0xff, n * sizeof *t->view); /* SIZE_MAX */
+    for (size_t i = 0; i < n; i++) {
+        if (!cistern_model_tensor_view_of(model, i, &original) || t->view[original] != SIZE_MAX)
+            continue;
+        t->view[original] = i;
+        t->hidden[i] = t->views = true;
+    }
+    cli_call_begin(c);
+    for (size_t i = 0; stats && status == CISTERN_OK && i < n; i++)
+        status = cistern_model_tensor_stats(model, i, c->cancel, &t->stats[i], err);
+    cli_call_end(c);
+    return status;
+}
+
+static void put_stats(term_table *table, const cistern_tensor_stats *s)
+{
+    if (isnan(s->mean)) {
+        for (int i = 0; i < 3; i++)
+            term_table_put(table, "-");
+    } else {
+        term_table_printf(table, "%.6g", s->minimum);
+        term_table_printf(table, "%.6g", s->maximum);
+        term_table_printf(table, "%.6g", s->mean);
+    }
+    term_table_printf(table, "%llu", (unsigned long long)s->nans);
+}
+
+static void put_tensor(term_table *table, const tensors *t, size_t i)
+{
+    char shape[256];
+    cistern_tensor tensor = {.size = sizeof tensor}, view = {.size = sizeof view};
+    (void)cistern_model_tensor(t->model, i, &tensor);
+    shape_text(&tensor, shape, sizeof shape);
+    term_table_put(table, tensor.name);
+    if (t->views)
+        term_table_put(table, cistern_model_tensor(t->model, t->view[i], &view) ? view.name : "");
+    term_table_put(table, tensor.dtype);
+    term_table_put(table, shape);
+    if (t->stats)
+        put_stats(table, &t->stats[i]);
+    term_table_printf(table, "%llu", (unsigned long long)tensor.offset);
+    term_table_put(table, tensor.file);
+}
+
+static cistern_status put_tensors(cli *c, const tensors *t, cistern_error *err)
+{
+    static const term_column all[] = {
+        {"TENSOR", false, true},  {"LAYER", false, false},  {"TYPE", false, false}, {"SHAPE", false, false},
+        {"MINIMUM", true, false}, {"MAXIMUM", true, false}, {"MEAN", true, false},  {"NAN", true, false},
+        {"OFFSET", true, false},  {"FILE", false, true}};
+    term_column columns[sizeof all / sizeof all[0]];
+    size_t count = 0;
+    term_table *table = NULL;
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        if ((i == 1 && !t->views) || (i >= 4 && i < 8 && !t->stats))
+            continue;
+        columns[count++] = all[i];
+    }
+    cistern_status status = term_table_new(columns, count, &table, err);
     if (status != CISTERN_OK)
         return status;
-    for (size_t i = 0; cistern_model_tensor(model, i, &tensor); i++) {
-        char shape[256];
-        shape_text(&tensor, shape, sizeof shape);
-        term_table_put(t, tensor.name);
-        term_table_put(t, tensor.dtype);
-        term_table_put(t, shape);
-        term_table_printf(t, "%llu", (unsigned long long)tensor.offset);
-        term_table_put(t, tensor.file);
+    for (size_t i = 0; i < t->count; i++) {
+        if (!t->hidden[i])
+            put_tensor(table, t, i);
     }
     term_stream_put(&c->out, "\n");
-    status = term_table_print(t, 0, &c->out, err);
-    term_table_free(t);
+    status = term_table_print(table, 0, &c->out, err);
+    term_table_free(table);
     return status;
 }
 
@@ -170,11 +250,21 @@ static void json_numbers(term_json *j, const char *key, const uint64_t *values, 
     term_json_end(j);
 }
 
-static void json_tensors(term_json *j, const cistern_model *model)
+static void json_stats(term_json *j, const cistern_tensor_stats *s)
 {
-    cistern_tensor tensor = {.size = sizeof tensor};
+    term_json_double(j, "minimum", s->minimum);
+    term_json_double(j, "maximum", s->maximum);
+    term_json_double(j, "mean", s->mean);
+    term_json_u64(j, "nans", s->nans);
+    term_json_u64(j, "infinities", s->infinities);
+}
+
+static void json_tensors(term_json *j, const tensors *t)
+{
+    cistern_tensor tensor = {.size = sizeof tensor}, original = {.size = sizeof original};
+    size_t of;
     term_json_array(j, "tensors");
-    for (size_t i = 0; cistern_model_tensor(model, i, &tensor); i++) {
+    for (size_t i = 0; cistern_model_tensor(t->model, i, &tensor); i++) {
         term_json_object(j, NULL);
         term_json_text(j, "name", tensor.name);
         term_json_text(j, "dtype", tensor.dtype);
@@ -182,46 +272,62 @@ static void json_tensors(term_json *j, const cistern_model *model)
         json_numbers(j, "stride", tensor.stride, tensor.rank);
         term_json_text(j, "file", tensor.file);
         term_json_u64(j, "offset", tensor.offset);
+        if (t->hidden[i] && cistern_model_tensor_view_of(t->model, i, &of) &&
+            cistern_model_tensor(t->model, of, &original))
+            term_json_text(j, "view_of", original.name);
+        if (t->stats)
+            json_stats(j, &t->stats[i]);
         term_json_end(j);
     }
     term_json_end(j);
 }
 
-static void put_json(cli *c, const cistern_version *v, const cistern_model *model)
+static void put_json(cli *c, const cistern_version *v, const tensors *t)
 {
     term_json j;
     term_json_init(&j, &c->out);
     term_json_object(&j, NULL);
     cli_show_json(&j, v);
-    if (model)
-        json_tensors(&j, model);
+    if (t->model)
+        json_tensors(&j, t);
     term_json_end(&j);
+}
+
+static cistern_status open_model(cli *c, cistern *context, const cistern_version *version, const char *title,
+                                 cistern_model **out, cistern_error *err)
+{
+    cistern_call call = cli_call(c, title);
+    cli_call_begin(c);
+    /* the very version that was found, wherever its alias points by now */
+    cistern_status status = cistern_model_open(context, cistern_version_reference(version), &call, out, err);
+    cli_call_end(c);
+    return status;
 }
 
 static int run(cli *c, const void *values, int count, char **arguments)
 {
     (void)count;
     const show_values *v = values;
+    bool wanted = v->tensors || v->stats;
     cistern *context;
     cistern_version *version = NULL;
     cistern_model *model = NULL;
+    tensors t = {0};
     cistern_error err = CISTERN_ERROR_INIT;
     cistern_status status = cli_context(c, &context, &err);
     if (status == CISTERN_OK)
         status = cistern_resolve(context, arguments[0], &version, &err);
-    if (status == CISTERN_OK && v->tensors) {
-        cistern_call call = cli_call(c, arguments[0]);
-        cli_call_begin(c);
-        /* the very version that was found, wherever its alias points by now */
-        status = cistern_model_open(context, cistern_version_reference(version), &call, &model, &err);
-        cli_call_end(c);
-    }
+    if (status == CISTERN_OK && wanted)
+        status = open_model(c, context, version, arguments[0], &model, &err);
+    if (status == CISTERN_OK && wanted)
+        status = tensors_find(c, model, v->stats, &t, &err);
     if (status == CISTERN_OK && c->json)
-        put_json(c, version, model);
+        put_json(c, version, &t);
     else if (status == CISTERN_OK)
         status = put_text(c, version, &err);
-    if (status == CISTERN_OK && model && !c->json)
-        status = put_tensors(c, model, &err);
+    if (status == CISTERN_OK && wanted && !c->json)
+        status = put_tensors(c, &t, &err);
+    tensors_clear(&t);
     cistern_model_free(model);
     cistern_version_free(version);
     return status == CISTERN_OK ? 0 : cli_fail(c, &err);

@@ -1,0 +1,161 @@
+/* Writing a file at once: see base_write.h. */
+#include "base_write.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base_file.h"
+#include "base_host.h"
+#include "base_mem.h"
+#include "priv/base_open.h"
+
+#define RANDOM_BYTES 16        /* 128 random bits: no two temporaries ever meet */
+#define BUFFER_BYTES (1 << 16) /* small puts are gathered */
+
+struct base_write {
+    int dir, fd;
+    bool replace;
+    char *path; /* as the user gave it */
+    const char *name;
+    char temporary[sizeof ".tmp-" + 2 * RANDOM_BYTES];
+    uint64_t written; /* bytes in the file */
+    size_t waiting;   /* bytes in the buffer */
+    uint8_t buffer[BUFFER_BYTES];
+};
+
+static cistern_status open_directory(base_write *w, cistern_error *err)
+{
+    const char *slash = strrchr(w->path, '/');
+    char *parent = NULL;
+    struct stat there;
+    cistern_status st;
+
+    w->name = slash ? slash + 1 : w->path;
+    if (w->name[0] == '\0' || strcmp(w->name, ".") == 0 || strcmp(w->name, "..") == 0)
+        return base_fail(err, CISTERN_USAGE, "'%s' is not the name of a file", w->path);
+    st = base_asprintf(&parent, err, "%.*s", slash ? (int)(slash - w->path) + 1 : 1, slash ? w->path : ".");
+    if (st != CISTERN_OK)
+        return st;
+    w->dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (w->dir < 0)
+        st = base_fail_errno(err, errno, "cannot write '%s'", w->path);
+    free(parent);
+    if (st == CISTERN_OK && fstatat(w->dir, w->name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+        (!w->replace || S_ISDIR(there.st_mode)))
+        st = base_fail(err, CISTERN_CONFLICT, "'%s' is there already%s", w->path,
+                       S_ISDIR(there.st_mode) ? ", a directory" : "");
+    return st;
+}
+
+static cistern_status make_temporary(base_write *w, cistern_error *err)
+{
+    char hex[2 * RANDOM_BYTES + 1];
+    cistern_status st = base_random_hex(RANDOM_BYTES, hex, err);
+
+    if (st != CISTERN_OK)
+        return st;
+    memcpy(w->temporary, ".tmp-", 5);
+    memcpy(w->temporary + 5, hex, sizeof hex);
+    w->fd = openat(w->dir, w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+    return w->fd < 0 ? base_fail_errno(err, errno, "cannot write '%s'", w->path) : CISTERN_OK;
+}
+
+cistern_status base_write_begin(const char *path, bool replace, base_write **out, cistern_error *err)
+{
+    base_write *w = NULL;
+    cistern_status st = base_calloc(1, sizeof *w, &w, err);
+
+    if (st != CISTERN_OK)
+        return st;
+    w->dir = w->fd = -1;
+    w->replace = replace;
+    st = base_strdup(path, &w->path, err);
+    if (st == CISTERN_OK)
+        st = open_directory(w, err);
+    if (st == CISTERN_OK)
+        st = make_temporary(w, err);
+    if (st != CISTERN_OK) {
+        base_write_abandon(w);
+        return st;
+    }
+    *out = w;
+    return CISTERN_OK;
+}
+
+static cistern_status flush(base_write *w, const void *bytes, size_t n, cistern_error *err)
+{
+    cistern_status st = base_pwrite_full(w->fd, bytes, n, w->written, err);
+
+    if (st != CISTERN_OK)
+        return base_frame(err, st, "cannot write '%s'", w->path);
+    w->written += n;
+    return CISTERN_OK;
+}
+
+cistern_status base_write_put(base_write *w, const void *bytes, size_t n, cistern_error *err)
+{
+    if (n > sizeof w->buffer - w->waiting && w->waiting) {
+        cistern_status st = flush(w, w->buffer, w->waiting, err);
+        if (st != CISTERN_OK)
+            return st;
+        w->waiting = 0;
+    }
+    if (n > sizeof w->buffer)
+        return flush(w, bytes, n, err);
+    if (n)
+        memcpy(w->buffer + w->waiting, bytes, n);
+    w->waiting += n;
+    return CISTERN_OK;
+}
+
+uint64_t base_write_size(const base_write *w)
+{
+    return w->written + w->waiting;
+}
+
+static cistern_status name_it(base_write *w, cistern_error *err)
+{
+    int failed = w->replace ? renameat(w->dir, w->temporary, w->dir, w->name)
+                            : linkat(w->dir, w->temporary, w->dir, w->name, 0);
+
+    if (failed && !w->replace && errno == EEXIST)
+        return base_fail(err, CISTERN_CONFLICT, "'%s' is there already", w->path);
+    if (failed)
+        return base_fail_errno(err, errno, "cannot name '%s'", w->path);
+    return base_sync_dir(w->dir) == 0
+               ? CISTERN_OK
+               : base_fail_errno(err, errno, "cannot sync the directory of '%s'", w->path);
+}
+
+cistern_status base_write_end(base_write *w, cistern_error *err)
+{
+    cistern_status st = w->waiting ? flush(w, w->buffer, w->waiting, err) : CISTERN_OK;
+    int fd = w->fd;
+
+    if (st == CISTERN_OK && fsync(fd) != 0)
+        st = base_fail_errno(err, errno, "cannot sync '%s'", w->path);
+    w->fd = -1;
+    if (close(fd) != 0 && st == CISTERN_OK) /* where a quota may be told */
+        st = base_fail_errno(err, errno, "cannot close '%s'", w->path);
+    if (st == CISTERN_OK)
+        st = name_it(w, err);
+    base_write_abandon(w);
+    return st;
+}
+
+void base_write_abandon(base_write *w)
+{
+    if (!w)
+        return;
+    if (w->fd >= 0)
+        close(w->fd);
+    if (w->temporary[0] != '\0')
+        unlinkat(w->dir, w->temporary, 0);
+    if (w->dir >= 0)
+        close(w->dir);
+    free(w->path);
+    free(w);
+}
