@@ -7,8 +7,15 @@
 #include "base_host.h"
 #include "priv/store_object.h"
 
+#define SECONDS_MOST 9000000000 /* the year 2255: nanoseconds of it still fit */
+
+/* Stamps can be set to anything: those from before 1970 and from far ahead are brought in, so that ages cannot overflow. */
 static int64_t nanoseconds(struct timespec t)
 {
+    if (t.tv_sec < 0)
+        return 0;
+    if (t.tv_sec > SECONDS_MOST)
+        return (int64_t)SECONDS_MOST * 1000000000;
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 

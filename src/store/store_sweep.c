@@ -57,9 +57,9 @@ static cistern_status look_at(void *user, const char *name, cistern_error *err)
 
 static cistern_status measure(const store *s, const char *dir, content *out, cistern_error *err)
 {
-    *out = (content){.s = s, .dir = dir, .newest = INT64_MIN};
-    if (!store_clock_of(s, dir,
-                        &out->newest)) /* the directory's own time: of the last entry that came or went */
+    /* the directory's own time is that of the last entry that came or went; one that has gone is as good as young */
+    *out = (content){.s = s, .dir = dir, .newest = INT64_MAX};
+    if (!store_clock_of(s, dir, &out->newest))
         return CISTERN_OK;
     return base_dir_each(s->root, dir, look_at, out, err);
 }
@@ -90,9 +90,10 @@ static cistern_status remove_partial(const sweeper *w, const base_digest *key, b
 {
     store_fetch *fetch = NULL;
     cistern_error why = CISTERN_ERROR_INIT;
+    base_run quiet = {.cancel = store_ticker_cancel(w->run)}; /* we do not wait for whoever fetches it */
     *out_removed = false;
     remove_still_claims(w, key);
-    cistern_status status = store_fetch_begin(w->s, key, 0, w->run, &fetch, &why);
+    cistern_status status = store_fetch_begin(w->s, key, 0, &quiet, &fetch, &why);
     if (status == CISTERN_TIMED_OUT || (status == CISTERN_OK && !fetch))
         return CISTERN_OK;
     if (status != CISTERN_OK) {
@@ -189,8 +190,10 @@ static cistern_status sweep_trial(void *user, const char *name, cistern_error *e
 
 static void sweep_temporary(const sweeper *w, const char *path, const struct stat *st)
 {
-    int64_t written = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
-    int64_t age = w->sweep->now - written;
+    int64_t written, age;
+    if (!store_clock_of(w->s, path, &written))
+        return;
+    age = w->sweep->now - written;
     if (age < w->sweep->partial_age_ns)
         return;
     if (w->sweep->dry_run || unlinkat(w->s->root, path, 0) == 0)

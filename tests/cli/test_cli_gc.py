@@ -133,6 +133,19 @@ class Gc(Case):
         self.assertGreaterEqual(items[0]["bytes"], 100000)
         self.assertFalse(directory.exists())
 
+    def test_stamps_from_nowhere_hurt_nobody(self):
+        one, first = self.put(1)
+        self.put(2)
+        self.ok("rm", one)
+        directory = self.store / "partial" / first
+        directory.mkdir()
+        (directory / "1.data").write_bytes(bytes(5000))
+        for stamp in (-(1 << 31), 0, (1 << 33)):
+            for path in (directory / "1.data", directory, self.store / "models" / "m" / "removed" / "1.json"):
+                os.utime(path, (stamp, stamp))
+            self.assertEqual(len(self.json("gc", "-n")["items"]), 0 if stamp > 0 else 2)
+        self.assertIn(first, self.blobs())
+
     def test_temporaries_of_the_killed_and_derived_files_of_the_gone(self):
         self.put(1)
         temporary = self.store / "models" / "m" / "versions" / (".tmp-" + "0" * 32)
