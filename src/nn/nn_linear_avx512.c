@@ -13,6 +13,12 @@
 #define IMAGES 8
 #define AHEAD  1024 /* bytes that each row is prefetched ahead */
 
+/* More images than registers hold sums for: the inputs are cut into panels, of which those of IMAGES images fit L1 and the
+ * weights of SAVED_ROWS rows L2, and sums are kept from panel to panel. That changes no bit. */
+#define PANEL        512
+#define SAVED_ROWS   24
+#define SAVED_IMAGES 32
+
 #define ALWAYS static inline __attribute__((always_inline))
 
 /* The n (16, or less at a row's end: not a byte behind it is read) weights at w. */
@@ -33,89 +39,127 @@ ALWAYS __m512 load(model_dtype dtype, const uint8_t *w, const size_t n)
 ALWAYS void step(model_dtype dtype, const uint8_t *w, size_t w_stride, const float *x, size_t x_stride,
                  const size_t R, const size_t B, const size_t n, __m512 sum[ROWS][IMAGES])
 {
-    __m512 input[IMAGES];
-#pragma GCC unroll 8
-    for (size_t b = 0; b < B; b++) {
-        input[b] = _mm512_load_ps(x + b * x_stride);
-    }
+    __m512 weight[ROWS];
 #pragma GCC unroll 4
     for (size_t r = 0; r < R; r++) {
-        __m512 weight = load(dtype, w + r * w_stride, n);
+        weight[r] = load(dtype, w + r * w_stride, n);
         _mm_prefetch((const char *)w + r * w_stride + AHEAD, _MM_HINT_T0);
+    }
 #pragma GCC unroll 8
-        for (size_t b = 0; b < B; b++) {
-            sum[r][b] = _mm512_fmadd_ps(weight, input[b], sum[r][b]);
+    for (size_t b = 0; b < B; b++) {
+        __m512 input = _mm512_load_ps(x + b * x_stride);
+#pragma GCC unroll 4
+        for (size_t r = 0; r < R; r++) {
+            sum[r][b] = _mm512_fmadd_ps(weight[r], input, sum[r][b]);
         }
     }
 }
 
-/* R and B are constants at every call, so that the sums stay in registers. */
-ALWAYS void tile(model_dtype dtype, const uint8_t *w, size_t w_stride, size_t n, const float *x,
-                 size_t x_stride, const size_t R, const size_t B, const float *bias, int relu, float *out,
-                 size_t out_stride)
+/* What all of a call's tiles have in common. */
+typedef struct call {
+    model_dtype dtype;
+    size_t w_stride, n, x_stride;
+    int relu;
+    size_t out_stride;
+    size_t from, to; /* of the n inputs */
+} call;
+
+/* R and B are constants at every call, so that the sums stay in registers. sums: kept ones, when not all inputs are taken. */
+ALWAYS void tile(const call *k, const uint8_t *w, const float *x, const size_t R, const size_t B,
+                 const float *bias, float *out, float *sums)
 {
-    const size_t bytes = dtype == MODEL_F32 ? 4 : 2;
+    const size_t bytes = k->dtype == MODEL_F32 ? 4 : 2;
     __m512 sum[ROWS][IMAGES];
 #pragma GCC unroll 4
     for (size_t r = 0; r < R; r++) {
 #pragma GCC unroll 8
         for (size_t b = 0; b < B; b++) {
-            sum[r][b] = _mm512_setzero_ps();
+            sum[r][b] = k->from ? _mm512_load_ps(sums + (r * B + b) * 16) : _mm512_setzero_ps();
         }
     }
-    size_t k = 0;
-    for (; k + 16 <= n; k += 16) {
-        step(dtype, w + k * bytes, w_stride, x + k, x_stride, R, B, 16, sum);
+    size_t i = k->from;
+    for (; i + 16 <= k->to; i += 16) {
+        step(k->dtype, w + i * bytes, k->w_stride, x + i, k->x_stride, R, B, 16, sum);
     }
-    if (k < n) {
-        step(dtype, w + k * bytes, w_stride, x + k, x_stride, R, B, n - k, sum);
+    if (i < k->to) {
+        step(k->dtype, w + i * bytes, k->w_stride, x + i, k->x_stride, R, B, k->to - i, sum);
     }
 #pragma GCC unroll 4
     for (size_t r = 0; r < R; r++) {
 #pragma GCC unroll 8
         for (size_t b = 0; b < B; b++) {
+            if (k->to < k->n) {
+                _mm512_store_ps(sums + (r * B + b) * 16, sum[r][b]);
+                continue;
+            }
             float value = _mm512_reduce_add_ps(sum[r][b]) + bias[r];
-            out[b * out_stride + r] = relu && value < 0 ? 0 : value;
+            out[b * k->out_stride + r] = k->relu && value < 0 ? 0 : value;
         }
     }
 }
 
 /* All rows for B images, R rows at a time. */
-ALWAYS void rows_of(model_dtype dtype, const uint8_t *w, size_t w_stride, size_t rows, size_t n,
-                    const float *x, size_t x_stride, const size_t R, const size_t B, const float *bias,
-                    int relu, float *out, size_t out_stride)
+ALWAYS void rows_of(const call *k, const uint8_t *w, size_t rows, const float *x, const size_t R,
+                    const size_t B, const float *bias, float *out, float *sums)
 {
     size_t r = 0;
     for (; r + R <= rows; r += R) {
-        tile(dtype, w + r * w_stride, w_stride, n, x, x_stride, R, B, bias + r, relu, out + r, out_stride);
+        tile(k, w + r * k->w_stride, x, R, B, bias + r, out + r, sums ? sums + r * B * 16 : NULL);
     }
     for (; r < rows; r++) {
-        tile(dtype, w + r * w_stride, w_stride, n, x, x_stride, 1, B, bias + r, relu, out + r, out_stride);
+        tile(k, w + r * k->w_stride, x, 1, B, bias + r, out + r, sums ? sums + r * B * 16 : NULL);
     }
 }
 
 #define CASE(images, rows_at_once)                                                                           \
     case images:                                                                                             \
-        rows_of(dtype, w, w_stride, rows, n, from, x_stride, rows_at_once, images, bias, relu, to,           \
-                out_stride);                                                                                 \
+        rows_of(k, w, rows, x, rows_at_once, images, bias, out, sums);                                       \
         break
+
+/* All rows for at most IMAGES images. */
+ALWAYS void group_of(const call *k, const uint8_t *w, size_t rows, const float *x, size_t images,
+                     const float *bias, float *out, float *sums)
+{
+    switch (images) {
+        CASE(1, 4);
+        CASE(2, 4);
+        CASE(3, 4);
+        CASE(4, 4);
+        CASE(5, 3);
+        CASE(6, 3);
+        CASE(7, 3);
+        CASE(8, 3);
+    }
+}
+
+/* At most SAVED_ROWS rows for at most SAVED_IMAGES images, panel by panel. */
+ALWAYS void panels_of(call *k, const uint8_t *w, size_t rows, const float *x, size_t images,
+                      const float *bias, float *out)
+{
+    _Alignas(64) float sums[SAVED_ROWS * SAVED_IMAGES * 16];
+    for (k->from = 0; k->from < k->n; k->from = k->to) {
+        k->to = k->n - k->from < PANEL ? k->n : k->from + PANEL;
+        for (size_t i = 0; i < images; i += IMAGES) {
+            group_of(k, w, rows, x + i * k->x_stride, images - i < IMAGES ? images - i : IMAGES, bias,
+                     out + i * k->out_stride, sums + i * SAVED_ROWS * 16);
+        }
+    }
+}
 
 ALWAYS void linear(model_dtype dtype, const uint8_t *w, size_t w_stride, size_t rows, size_t n,
                    const float *x, size_t x_stride, size_t images, const float *bias, int relu, float *out,
                    size_t out_stride)
 {
-    for (size_t i = 0; i < images; i += IMAGES) { /* from the second group on the rows come from the cache */
-        const float *from = x + i * x_stride;
-        float *to = out + i * out_stride;
-        switch (images - i < IMAGES ? images - i : IMAGES) {
-            CASE(1, 4);
-            CASE(2, 4);
-            CASE(3, 4);
-            CASE(4, 4);
-            CASE(5, 3);
-            CASE(6, 3);
-            CASE(7, 3);
-            CASE(8, 3);
+    call k = {dtype, w_stride, n, x_stride, relu, out_stride, 0, n};
+    if (images <= IMAGES) {
+        group_of(&k, w, rows, x, images, bias, out, NULL);
+        return;
+    }
+    for (size_t r = 0; r < rows; r += SAVED_ROWS) {
+        for (size_t i = 0; i < images; i += SAVED_IMAGES) {
+            panels_of(&k, w + r * w_stride, rows - r < SAVED_ROWS ? rows - r : SAVED_ROWS, x + i * x_stride,
+                      images - i < SAVED_IMAGES ? images - i : SAVED_IMAGES, bias + r,
+                      out + i * out_stride + r);
         }
     }
 }

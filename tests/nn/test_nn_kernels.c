@@ -92,7 +92,9 @@ static guard_page random_inputs(size_t images, size_t n, size_t stride)
 
 static void compare_linear_once(nn_linear_fn kernel, nn_linear_fn twin, model_dtype dtype)
 {
-    size_t rows = 1 + random_below(20), n = 1 + random_below(300), images = 1 + random_below(9);
+    bool large = random_below(10) == 0; /* several panels, more rows and images than are taken together */
+    size_t rows = 1 + random_below(large ? 60 : 20), n = 1 + random_below(large ? 1300 : 300),
+           images = 1 + random_below(large ? 40 : 9);
     size_t stride = (n + NN_LINEAR_LANES - 1) / NN_LINEAR_LANES * NN_LINEAR_LANES;
     int relu = random_below(2) == 0;
     size_t gap = random_below(3), w_stride = (n + gap) * model_dtype_bytes(dtype);
