@@ -38,6 +38,7 @@ FAULTS = [
     ("jumps_only_in_the_image_decoders", "src/one/one_x.c", "/* X. */\nint one_x(void)\n{\n    return setjmp(0);\n}\n"),
     ("functions_are_short", "src/one/one_x.c", LONG),
     ("no_unfinished_marks", "src/one/one_x.c", "/* TO" "DO: all of it */\n"),
+    ("no_unfinished_marks", "notes.md", "<<<<<<" "< ours\n"),
     ("no_path_of_one_machine", "tools/x.sh", "cd /ro" "ot/here\n"),
     ("white_space_is_clean", "src/one/one_x.c", "/* X. */\nint one_x; \n"),
     ("scripts_are_executable", "tools/x.sh", "#!/bin/sh\n"),
