@@ -12,6 +12,18 @@
 #define COPY_STEP   (1u << 20) /* bytes of the buffer of the plain way */
 #define KERNEL_STEP (1u << 30) /* bytes of one copy_file_range: Linux cuts at 2 GiB */
 
+/* Some file systems take all the space there is before they find that it does not suffice: for that moment every other
+ * writer meets a full disk, and the number may be a server's lie. So what cannot be is not tried. */
+static cistern_status check_free(int fd, const struct stat *st, uint64_t size, cistern_error *err)
+{
+    uint64_t here = (uint64_t)st->st_blocks * 512, left = 0;
+    cistern_status status = base_disk_free(fd, &left, err);
+    if (status == CISTERN_OK && size > here && size - here > left)
+        status = base_fail_errno(err, ENOSPC, "cannot reserve %llu bytes, %llu are free",
+                                 (unsigned long long)size, (unsigned long long)left);
+    return status;
+}
+
 cistern_status base_disk_reserve(int fd, uint64_t size, bool *out_reserved, cistern_error *err)
 {
     struct stat st;
@@ -19,6 +31,9 @@ cistern_status base_disk_reserve(int fd, uint64_t size, bool *out_reserved, cist
         return base_fail(err, CISTERN_DAMAGED, "%llu bytes: no file is that long", (unsigned long long)size);
     if (fstat(fd, &st) != 0)
         return base_fail_errno(err, errno, "cannot stat an open file");
+    cistern_status enough = check_free(fd, &st, size, err);
+    if (enough != CISTERN_OK)
+        return enough;
     int failed = 0;
     if (size > 0) {
         do {
@@ -80,7 +95,7 @@ cistern_status base_disk_free(int fd, uint64_t *out, cistern_error *err)
     if (fstatvfs(fd, &st) != 0)
         return base_fail_errno(err, errno, "cannot ask for free space");
     uint64_t bytes;
-    if (!base_mul_u64(st.f_bavail, st.f_frsize, &bytes))
+    if (st.f_blocks == 0 || !base_mul_u64(st.f_bavail, st.f_frsize, &bytes)) /* no blocks: it does not say */
         bytes = UINT64_MAX;
     *out = bytes;
     return CISTERN_OK;
