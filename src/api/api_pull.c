@@ -81,10 +81,8 @@ cistern_status api_bring(cistern *c, const tiers_request *request, const cistern
     base_run run;
     tiers_fetched *f = NULL;
     model_index *index = NULL;
-    catalog_version copy;
-    bool found = false;
+    catalog_version version;
     uint64_t before, after, bytes;
-    store *s = NULL;
     cistern_error local = CISTERN_ERROR_INIT;
     cistern_status st;
     if (!err)
@@ -94,14 +92,11 @@ cistern_status api_bring(cistern *c, const tiers_request *request, const cistern
     st = tiers_fetch(c->chain, request, &run, &f, err);
     if (st == CISTERN_OK && !tiers_fetch_version(f))
         st = import_and_commit(c, f, &run, &index, err);
-    catalog_version_init(&copy);
-    if (st == CISTERN_OK)
-        st = tiers_local(c->chain, &s, err);
-    if (st == CISTERN_OK)
-        st = catalog_version_read(s, tiers_fetch_version(f)->name, tiers_fetch_version(f)->tag, &copy, &found,
-                                  err);
-    if (st == CISTERN_OK)
-        st = api_version_new(c, &copy, index, out, err);
+    catalog_version_init(&version);
+    if (st == CISTERN_OK) {
+        tiers_fetch_take_version(f, &version);
+        st = api_version_new(c, &version, index, out, err);
+    }
     tiers_traffic(c->chain, &after, &bytes);
     if (st == CISTERN_OK) {
         snprintf((*out)->note, sizeof(*out)->note, "%s", tiers_fetch_note(f));
@@ -109,7 +104,7 @@ cistern_status api_bring(cistern *c, const tiers_request *request, const cistern
             tell_result(f, after - before, *out, result);
     }
     tiers_fetch_end(f, st, err);
-    catalog_version_clear(&copy);
+    catalog_version_clear(&version);
     model_index_free(index);
     return st;
 }

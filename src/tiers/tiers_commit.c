@@ -8,8 +8,6 @@
 #include "tiers_index.h"
 #include "tiers_settle.h"
 
-#define LAST_MODIFIED_MARK "last-modified:"
-
 static cistern_status manifest_files(const tiers_fetched *f, catalog_file **out, cistern_error *err)
 {
     static const base_digest none;
@@ -39,7 +37,7 @@ static cistern_status write_hint(const tiers_fetched *f, store *s, cistern_error
     if (stat->etag[0])
         snprintf(seen.validator, sizeof seen.validator, "%s", stat->etag);
     else if (stat->last_modified[0])
-        snprintf(seen.validator, sizeof seen.validator, LAST_MODIFIED_MARK "%s", stat->last_modified);
+        snprintf(seen.validator, sizeof seen.validator, TIERS_LAST_MODIFIED "%s", stat->last_modified);
     seen.size = f->files[0].file.size;
     return catalog_origin_write(s, f->version.name, origin_address_normalised(f->address), f->version.tag,
                                 &seen, 1, err);

@@ -15,15 +15,13 @@
  */
 #include "priv/tiers_fetched.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "base_mem.h"
 #include "net_retry.h"
-
-/* A validator that is no ETag is kept in the hint behind this; ETags begin with '"' or "W/". */
-#define LAST_MODIFIED_MARK "last-modified:"
 
 cistern_status tiers_files_make(tiers_fetched *f, size_t n, cistern_error *err)
 {
@@ -80,11 +78,11 @@ static cistern_status ask_origin(tiers_fetched *f, const base_run *run, bool *ou
         validator = hint.files[0].validator;
     if (st == CISTERN_OK)
         st = origin_address_source(f->address, tiers_access(f->chain), &source, err);
-    dated = strncmp(validator, LAST_MODIFIED_MARK, sizeof LAST_MODIFIED_MARK - 1) == 0;
+    dated = strncmp(validator, TIERS_LAST_MODIFIED, sizeof TIERS_LAST_MODIFIED - 1) == 0;
     if (st == CISTERN_OK)
-        st =
-            net_retry_revalidate(source, dated ? NULL : validator,
-                                 dated ? validator + sizeof LAST_MODIFIED_MARK - 1 : NULL, run, &answer, err);
+        st = net_retry_revalidate(source, dated ? NULL : validator,
+                                  dated ? validator + sizeof TIERS_LAST_MODIFIED - 1 : NULL, run, &answer,
+                                  err);
     if (st == CISTERN_OK)
         *out_unchanged = answer.unchanged;
     net_source_free(source);
@@ -395,6 +393,13 @@ cistern_status tiers_fetch(tiers *t, const tiers_request *request, const base_ru
 const catalog_version *tiers_fetch_version(const tiers_fetched *f)
 {
     return f->has_version ? &f->version : NULL;
+}
+
+void tiers_fetch_take_version(tiers_fetched *f, catalog_version *out)
+{
+    assert(f->has_version);
+    catalog_version_take(&f->version, out);
+    f->has_version = false;
 }
 
 tiers_outcome tiers_fetch_outcome(const tiers_fetched *f)

@@ -22,9 +22,6 @@
 #include "tiers_chain.h"
 #include "tiers_config.h"
 
-#define TIERS_INDEX_KIND    "tensor_index"
-#define TIERS_INDEX_VERSION 1
-
 typedef struct tiers_request {
     const char
         *origin; /* an address as typed; with `paths`: where they are known to come from; NULL: nowhere */
@@ -66,6 +63,8 @@ cistern_status tiers_fetch(tiers *t, const tiers_request *request, const base_ru
 
 /** The version if nothing needs to be committed, else NULL; borrowed. */
 const catalog_version *tiers_fetch_version(const tiers_fetched *f);
+/** The same, moved out of f, once there is one (asserted). @param out  initialised. */
+void tiers_fetch_take_version(tiers_fetched *f, catalog_version *out);
 /** Valid once tiers_fetch (hit, unchanged) or tiers_commit returned OK. */
 tiers_outcome tiers_fetch_outcome(const tiers_fetched *f);
 uint64_t tiers_fetch_received(const tiers_fetched *f); /* bytes from the origin */

@@ -4,6 +4,9 @@
 
 #include "tiers_fetch.h"
 
+/* A validator that is no ETag is kept in the hint behind this; ETags begin with '"' or "W/". */
+#define TIERS_LAST_MODIFIED "last-modified:"
+
 /** One file: fetched now (`claim`), or here already (`fd` of its blob). */
 typedef struct tiers_file {
     char *path;         /* inside the version; owned */
