@@ -463,3 +463,17 @@ cistern_status formats_graph_layers(const formats_graph *g, formats_output *out,
     }
     return st;
 }
+
+cistern_status formats_graph_end(formats_graph *g, formats_output *out, uint64_t left_out, cistern_error *err)
+{
+    char note[128];
+    cistern_status st;
+
+    if (left_out) {
+        (void)snprintf(note, sizeof note, "%llu tensors of types that are not read were left out",
+                       (unsigned long long)left_out);
+        model_index_note(out->index, note);
+    }
+    st = formats_graph_settle(g, err);
+    return st ? st : formats_graph_layers(g, out, err);
+}

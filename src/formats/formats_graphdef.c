@@ -374,7 +374,6 @@ static model_family family_of(const model_index *index)
 
 static cistern_status read_all(reader *g)
 {
-    char note[128];
     size_t before = model_index_count(g->out->index);
 
     TRY(read_graph(g));
@@ -383,14 +382,8 @@ static cistern_status read_all(reader *g)
             g->err, CISTERN_UNREADABLE,
             "a TensorFlow graph that holds no tensors: its variables are elsewhere; freeze it, or give "
             "the SavedModel's directory");
-    if (g->left_out) {
-        (void)snprintf(note, sizeof note, "%llu tensors of types that are not read were left out",
-                       (unsigned long long)g->left_out);
-        model_index_note(g->out->index, note);
-    }
     g->out->family = family_of(g->out->index);
-    TRY(formats_graph_settle(g->graph, g->err));
-    return formats_graph_layers(g->graph, g->out, g->err);
+    return formats_graph_end(g->graph, g->out, g->left_out, g->err);
 }
 
 cistern_status formats_tensorflow_read(const formats_file *file, uint32_t number, formats_output *out,

@@ -84,20 +84,13 @@ static model_family family_of(const formats_onnx *o)
 
 static cistern_status read_all(formats_onnx *o)
 {
-    char note[128];
     size_t before = model_index_count(o->out->index);
 
     TRY(read_model(o));
     if (model_index_count(o->out->index) == before)
         return base_fail(o->err, CISTERN_UNREADABLE, "an ONNX file that holds no tensors");
-    if (o->left_out) {
-        (void)snprintf(note, sizeof note, "%llu tensors of types that are not read were left out",
-                       (unsigned long long)o->left_out);
-        model_index_note(o->out->index, note);
-    }
     o->out->family = family_of(o);
-    TRY(formats_graph_settle(o->graph, o->err));
-    return formats_graph_layers(o->graph, o->out, o->err);
+    return formats_graph_end(o->graph, o->out, o->left_out, o->err);
 }
 
 cistern_status formats_onnx_read(const formats_file *file, uint32_t number, formats_output *out,

@@ -93,4 +93,11 @@ const formats_node *formats_graph_behind(const formats_graph *g, formats_text na
 cistern_status formats_graph_layers(const formats_graph *g, formats_output *out,
                                     cistern_error *err) CISTERN_MUST_CHECK;
 
+/**
+ * The end of reading: settle, find the layers, note how many tensors of other types there were.
+ * @retval as formats_graph_settle and formats_graph_layers.
+ */
+cistern_status formats_graph_end(formats_graph *g, formats_output *out, uint64_t left_out,
+                                 cistern_error *err) CISTERN_MUST_CHECK;
+
 #endif
