@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base_buf.h"
+#include "base_confine.h"
 #include "base_file.h"
 #include "base_scratch.h"
 #include "model_index.h"
@@ -17,8 +18,6 @@
 #define SYNC_SLOW_MS 50.0  /* a document: a move of an alias then takes a tenth of a second */
 #define READ_SLOW    100.0 /* MB/s: 5 s for a VGG16 */
 #define SKEW_MOST_NS ((int64_t)5 * 1000000000)
-#define LSM_FILE     "/sys/kernel/security/lsm"
-#define LSM_FILE_MAX 4096
 
 typedef struct doctor {
     cistern *c;
@@ -84,23 +83,28 @@ static void check_import(doctor *d)
     }
     model_index_free(index);
     tell_value(d, CISTERN_FINDING_OK, "import program", (double)(base_monotonic_ms() - begun), "ms",
-               "reads a weight file inside its filter of system calls");
+               "reads a weight file inside its sandbox");
 }
 
-/* The filter alone keeps the import program from opening files; Landlock would be a second lock on the same door. */
-static void check_landlock(doctor *d)
+/* The two locks on the import program's door; either holds alone, and without both it reads nothing. */
+static void check_sandbox(doctor *d)
 {
-    base_buf text;
-    base_buf_init(&text, LSM_FILE_MAX);
-    if (base_read_path(LSM_FILE, &text, NULL) != CISTERN_OK || text.len == 0)
-        tell(d, CISTERN_FINDING_NOTE, "landlock", "not known: %s cannot be read here; nothing rests on it",
-             LSM_FILE);
-    else if (strstr(text.data, "landlock"))
-        tell(d, CISTERN_FINDING_OK, "landlock", "the kernel has it");
+    unsigned version = base_confine_landlock_version();
+    if (base_confine_has_filter())
+        tell(d, CISTERN_FINDING_OK, "filter", "the import program's system calls are filtered");
+    else
+        tell(d, CISTERN_FINDING_WARNING, "filter",
+             "the kernel cannot filter system calls; in the import program Landlock holds alone");
+    if (version)
+        tell_value(d, CISTERN_FINDING_OK, "landlock", version, "version",
+                   "the import program has no files, %s",
+                   version >= 6   ? "no TCP and no signals to others"
+                   : version >= 4 ? "no TCP"
+                                  : "once more");
     else
         tell(d, CISTERN_FINDING_NOTE, "landlock",
-             "the kernel has it not; the filter of system calls holds alone");
-    base_buf_clear(&text);
+             "not to be had here (Linux 5.13 has it, unless switched off); the filter of system calls holds "
+             "alone");
 }
 
 static void check_installation(doctor *d)
@@ -109,7 +113,7 @@ static void check_installation(doctor *d)
     tell(d, CISTERN_FINDING_OK, "library", "cistern %s, %s kernels, %u compute %s", CISTERN_VERSION_TEXT,
          cistern_isa(d->c), d->c->threads, d->c->threads == 1 ? "thread" : "threads");
     check_import(d);
-    check_landlock(d);
+    check_sandbox(d);
 }
 
 /* -- store ------------------------------------------------------------------------------------------------ */

@@ -56,8 +56,8 @@ static cistern_status put_decoded(void *user, const void *bytes, size_t n, ciste
 /* Everything between the descriptors and the answer's bytes. */
 static cistern_status read_files(char *const *paths, size_t count, base_buf *answer, cistern_error *err)
 {
-    static const ingest_sandbox sandbox = {INGEST_DATA_MAX, INGEST_CPU_SECONDS, INGEST_ANSWER_FD,
-                                           INGEST_DECODED_FD, INGEST_DECODED_MAX};
+    static const ingest_sandbox sandbox = {INGEST_DATA_MAX,   INGEST_CPU_SECONDS, INGEST_ANSWER_FD,
+                                           INGEST_DECODED_FD, INGEST_DECODED_MAX, 0};
     static const formats_sink sink = {put_decoded, NULL};
     int flags = fcntl(INGEST_DECODED_FD, F_GETFL);
     bool writable = flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;

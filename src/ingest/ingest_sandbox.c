@@ -1,17 +1,21 @@
-/* Entering the sandbox: resource limits, no new privileges, a filter of system calls.
+/* Entering the sandbox: no new privileges, Landlock, resource limits, a filter of system calls.
  *
  * Invariants
  *  1. Files are mapped before: the filter has no open, no stat, no read, and no mmap of descriptors.
- *  2. The filter is an allow-list; what is not on it kills the whole process.
+ *  2. The filter is an allow-list; what is not on it kills the whole process. Landlock's rules allow nothing.
+ *  3. One of the two is in force, both where the kernel has both; else nothing is read.
+ *  4. Landlock comes before the limits, for it needs a descriptor, and before the filter, which forbids its calls.
  */
 #include "priv/ingest_sandbox.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #if !defined(CISTERN_SANITIZED)
 #include <seccomp.h>
+#include "base_confine.h"
 #endif
 
 #define MAP_OF_NO_FILE 0x20 /* MAP_ANONYMOUS, which POSIX does not name; Linux, x86-64 and aarch64 */
@@ -27,13 +31,16 @@ static cistern_status set_limit(int which, rlim_t soft, rlim_t hard, const char 
         if (setrlimit((__rlimit_resource_t)which, &limit) == 0)
             return CISTERN_OK;
     }
-    return base_fail_errno(err, errno, "cannot limit the import program's %s", what);
+    return base_fail(err, CISTERN_UNEXPECTED, "cannot limit the import program's %s: %s", what,
+                     strerror(errno));
 }
 
 static cistern_status set_limits(const ingest_sandbox *sandbox, cistern_error *err)
 {
     cistern_status st;
 
+    if (sandbox->without & INGEST_WITHOUT_LIMITS)
+        return CISTERN_OK;
     /* processor time: at the hard limit the kernel kills without saying why, hence one second above the soft one */
     if ((st = set_limit(RLIMIT_CPU, sandbox->cpu_seconds, sandbox->cpu_seconds + 1, "processor time", err)) ||
         (st = set_limit(RLIMIT_NOFILE, 0, 0, "descriptors", err)) ||
@@ -94,24 +101,38 @@ static cistern_status load_filter(const ingest_sandbox *sandbox, cistern_error *
     if (!e)
         e = seccomp_load(filter);
     if (e)
-        (void)base_fail_errno(err, -e, "cannot filter the import program's system calls");
+        (void)base_fail(err, CISTERN_UNEXPECTED, "cannot filter the import program's system calls: %s",
+                        strerror(-e));
     else
         return CISTERN_OK; /* the filter's own memory stays: freeing it may need what is forbidden now */
     seccomp_release(filter);
     return CISTERN_UNEXPECTED;
 }
+
+static cistern_status confine(const ingest_sandbox *sandbox, cistern_error *err)
+{
+    unsigned landlock = sandbox->without & INGEST_WITHOUT_LANDLOCK ? 0 : base_confine_landlock_version();
+    bool filter = !(sandbox->without & INGEST_WITHOUT_FILTER) && base_confine_has_filter();
+    cistern_status st;
+
+    if (!landlock && !filter)
+        return base_fail(err, CISTERN_UNEXPECTED,
+                         "this kernel offers neither filters of system calls nor Landlock; weight files are "
+                         "not read without either");
+    if ((st = base_confine_by_landlock(landlock, err)) || (st = set_limits(sandbox, err)))
+        return st;
+    return filter ? load_filter(sandbox, err) : CISTERN_OK;
+}
+#else
+static cistern_status confine(const ingest_sandbox *sandbox, cistern_error *err)
+{
+    return set_limits(sandbox, err);
+}
 #endif
 
 cistern_status ingest_sandbox_enter(const ingest_sandbox *sandbox, cistern_error *err)
 {
-    cistern_status st = set_limits(sandbox, err);
-
-    if (st)
-        return st;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
-        return base_fail_errno(err, errno, "cannot give up privileges");
-#if !defined(CISTERN_SANITIZED)
-    st = load_filter(sandbox, err);
-#endif
-    return st;
+        return base_fail(err, CISTERN_UNEXPECTED, "cannot give up privileges: %s", strerror(errno));
+    return confine(sandbox, err);
 }

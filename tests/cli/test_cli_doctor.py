@@ -1,4 +1,5 @@
 """What doctor finds, and what it leaves behind: nothing."""
+import ctypes
 import os
 import sys
 import unittest
@@ -7,6 +8,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import cli_support
 from cli_support import Case
+
+
+def landlock_version():
+    return max(0, ctypes.CDLL(None).syscall(444, None, ctypes.c_size_t(0), 1))  # landlock_create_ruleset
 
 
 class Doctor(Case):
@@ -35,6 +40,15 @@ class Doctor(Case):
             self.assertEqual(found[name]["unit"], unit)
         self.assertEqual(sorted(str(p) for p in self.store.rglob("*") if p.is_file()), before)
         self.assertIn("create once", self.ok("doctor"))
+
+    def test_the_sandbox_is_what_the_kernel_offers(self):
+        found = self.findings()
+        self.assertEqual(found["filter"]["level"], "ok")
+        if landlock_version() > 0:
+            self.assertEqual((found["landlock"]["level"], found["landlock"]["value"]), ("ok", landlock_version()))
+        else:
+            self.assertEqual(found["landlock"]["level"], "note")
+            self.assertIn("holds alone", found["landlock"]["text"])
 
     def test_a_damaged_document_is_named(self):
         self.add()

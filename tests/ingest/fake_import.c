@@ -1,8 +1,11 @@
 /* An import program that does what the "path" of its first file says, instead of what it should.
  *
- * It is started as the real one is: the answer's socket is 3, the files begin at 4.
+ * It is started as the real one is: the answer's socket is 3, the files begin at 5. A mode that
+ * enters the sandbox may end in what that shall consist of: +filter, +landlock, +nothing; else everything.
  */
+#include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 #include "priv/ingest_answer.h"
@@ -221,9 +225,12 @@ static void surroundings(void)
 
 /* ---- out of the sandbox ---- */
 
+static unsigned without;        /* INGEST_WITHOUT_*, by the mode's name */
+static const char *beside = ""; /* the path of the second file */
+
 static void enter(unsigned seconds)
 {
-    ingest_sandbox sandbox = {INGEST_DATA_MAX, seconds, INGEST_ANSWER_FD, 0, 0};
+    ingest_sandbox sandbox = {INGEST_DATA_MAX, seconds, INGEST_ANSWER_FD, 0, 0, without};
     cistern_error err = CISTERN_ERROR_INIT;
 
     if (ingest_sandbox_enter(&sandbox, &err) != CISTERN_OK) {
@@ -320,6 +327,71 @@ static void confined_kill(void)
     good();
 }
 
+/* A file of the sandbox's size limit of one byte, written to twice. */
+static void confined_file(void)
+{
+    ingest_sandbox sandbox = {INGEST_DATA_MAX, 10, INGEST_ANSWER_FD, INGEST_FILES_FD, 1, without};
+
+    if (ingest_sandbox_enter(&sandbox, NULL) != CISTERN_OK || write(INGEST_FILES_FD, "x", 1) != 1)
+        _exit(9);
+    (void)!write(INGEST_FILES_FD, "x", 1);
+    good();
+}
+
+/* ---- Landlock alone: everything is tried, and what came of it told as numbers of errors ---- */
+
+static int error_of(long result)
+{
+    return result < 0 ? errno : 0;
+}
+
+static int connect_or_bind(bool bound)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(bound ? 0 : 9)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return error_of((bound ? bind : connect)(fd, (struct sockaddr *)&to, sizeof to));
+}
+
+/* The parent listens there. */
+static int connect_by_name(void)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    int n = snprintf(to.sun_path + 1, sizeof to.sun_path - 1, "cistern-test-%ld", (long)getppid());
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    return error_of(
+        connect(fd, (struct sockaddr *)&to, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + n)));
+}
+
+static int map_file(void)
+{
+    volatile const char *p = mmap(NULL, 40, PROT_READ, MAP_PRIVATE, INGEST_FILES_FD, 0);
+
+    return p == MAP_FAILED ? errno : p[39];
+}
+
+static void landlocked(void)
+{
+    char *const none[] = {NULL};
+    char text[512], other[256], byte;
+
+    enter(10);
+    (void)snprintf(other, sizeof other, "%s-other", beside);
+    (void)snprintf(
+        text, sizeof text,
+        "open %d, list %d, write %d, make %d, directory %d, unlink %d, rename %d, truncate %d, execute %d, "
+        "connect %d, bind %d, name %d, signal %d, read %d, map %d.",
+        error_of(open(beside, O_RDONLY)), error_of(open("/", O_RDONLY)), error_of(open(beside, O_WRONLY)),
+        error_of(open(other, O_WRONLY | O_CREAT, 0600)), error_of(mkdir(other, 0700)),
+        error_of(unlink(beside)), error_of(rename(beside, other)), error_of(truncate(beside, 1)),
+        error_of(execve("/bin/true", none, none)), connect_or_bind(false), connect_or_bind(true),
+        connect_by_name(), error_of(kill(getppid(), 0)), error_of(read(INGEST_FILES_FD, &byte, 1)),
+        map_file());
+    send_error(CISTERN_UNREADABLE, text);
+}
+
 #define MODE(name)                                                                                           \
     {                                                                                                        \
 #name, name                                                                                          \
@@ -358,6 +430,8 @@ static const struct {
     MODE(confined_map),
     MODE(confined_write),
     MODE(confined_kill),
+    MODE(confined_file),
+    MODE(landlocked),
 };
 
 /* Deaths are deaths, also where a sanitizer would report them first. */
@@ -371,9 +445,29 @@ static void die_by_default(void)
     (void)sigaction(SIGBUS, &by_default, NULL);
 }
 
+/* Cuts what follows the mode's name off and remembers it. */
+static void take_parts(char *mode)
+{
+    char *parts = strchr(mode, '+');
+
+    if (!parts)
+        return;
+    *parts++ = 0;
+    if (strcmp(parts, "filter") == 0)
+        without = INGEST_WITHOUT_LANDLOCK | INGEST_WITHOUT_LIMITS;
+    else if (strcmp(parts, "landlock") == 0)
+        without = INGEST_WITHOUT_FILTER | INGEST_WITHOUT_LIMITS;
+    else
+        without = INGEST_WITHOUT_FILTER | INGEST_WITHOUT_LANDLOCK;
+}
+
 int main(int argc, char **argv)
 {
     die_by_default();
+    if (argc > 1)
+        take_parts(argv[1]);
+    if (argc > 2)
+        beside = argv[2];
     for (size_t i = 0; argc > 1 && i < sizeof modes / sizeof modes[0]; i++) {
         if (strcmp(argv[1], modes[i].name) == 0) {
             modes[i].run();

@@ -3,8 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include "cistern_test.h"
+#include "base_confine.h"
 #include "base_map.h"
 #include "formats_read.h"
 #include "base_scratch.h"
@@ -417,21 +421,143 @@ static void the_sandbox_lets_readers_work(void **state)
     assert_fake_refused("confined_time", "reading this file takes more than");
 }
 
-static void the_sandbox_forbids_all_else(void **state)
+#if !defined(CISTERN_SANITIZED)
+/* Every way out ends with SIGSYS, with the whole sandbox or a part of it. */
+static void assert_filtered(const char *parts)
 {
-#if defined(CISTERN_SANITIZED)
-    (void)state;
-    TEST_SKIP("sanitizers need system calls that the sandbox forbids");
-#else
     static const char *const modes[] = {"confined_open", "confined_read", "confined_socket", "confined_exec",
                                         "confined_code", "confined_map",  "confined_write",  "confined_kill"};
+    char mode[64];
+
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        (void)snprintf(mode, sizeof mode, "%s%s", modes[i], parts);
+        assert_fake_refused(
+            mode, "the reader was stopped on this file when it asked for something forbidden (signal 31)");
+    }
+}
+#endif
+
+static void the_sandbox_forbids_all_else(void **state)
+{
+    (void)state;
+#if defined(CISTERN_SANITIZED)
+    TEST_SKIP("sanitizers need system calls that the sandbox forbids");
+#else
+    assert_filtered("");
+    assert_fake_refused("confined_memory", "reading this file takes more than 128 MiB of memory");
+#endif
+}
+
+static void the_filter_holds_where_the_kernel_has_no_landlock(void **state)
+{
+    (void)state;
+#if defined(CISTERN_SANITIZED)
+    TEST_SKIP("sanitizers need system calls that the sandbox forbids");
+#else
+    assert_filtered("+filter");
+#endif
+}
+
+/* What the program wrote beyond the limit of its file never got there. */
+static void decoded_tensors_have_a_limit(void **state)
+{
+    cistern_error err = CISTERN_ERROR_INIT;
+    model_index *index = NULL;
+    ingest_file file = {forty_bytes(), "confined_file"};
+    struct stat st;
 
     (void)state;
-    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++)
-        assert_fake_refused(
-            modes[i],
-            "the reader was stopped on this file when it asked for something forbidden (signal 31)");
-    assert_fake_refused("confined_memory", "reading this file takes more than 128 MiB of memory");
+    assert_int_equal(ftruncate(file.fd, 0), 0);
+    assert_says(ingest_read(&fake, &file, 1, NULL, &index, &err), CISTERN_UNREADABLE, &err,
+                "confined_file: decoding this file takes more than 4362076160 bytes");
+    assert_int_equal(fstat(file.fd, &st), 0);
+    assert_int_equal(st.st_size, 1);
+    close(file.fd);
+}
+
+static void without_any_sandbox_nothing_is_read(void **state)
+{
+    (void)state;
+#if defined(CISTERN_SANITIZED)
+    TEST_SKIP("sanitizers need system calls that the sandbox forbids");
+#else
+    fake_refused("confined_works+nothing", CISTERN_UNEXPECTED,
+                 "this kernel offers neither filters of system calls nor Landlock", __FILE__, __LINE__);
+#endif
+}
+
+#if !defined(CISTERN_SANITIZED)
+/* A socket with the name that the fake program tries. */
+static int listen_by_name(void)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    int n = snprintf(at.sun_path + 1, sizeof at.sun_path - 1, "cistern-test-%ld", (long)getpid());
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    assert_int_equal(
+        bind(fd, (struct sockaddr *)&at, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n)),
+        0);
+    assert_int_equal(listen(fd, 1), 0);
+    return fd;
+}
+
+/* `what` ended with this error, as the program told. */
+static void assert_told(const cistern_error *err, const char *what, int number)
+{
+    char part[64];
+
+    (void)snprintf(part, sizeof part, "%s %d%s", what, number, strcmp(what, "map") == 0 ? "." : ",");
+    assert_says(err->status, CISTERN_UNREADABLE, err, part);
+}
+
+static void assert_landlocked(const cistern_error *err, unsigned version)
+{
+    static const char *const denied[] = {"open",      "list",   "write",  "make",
+                                         "directory", "unlink", "rename", "execute"};
+
+    for (size_t i = 0; i < sizeof denied / sizeof denied[0]; i++)
+        assert_told(err, denied[i], EACCES);
+    if (version >= 3)
+        assert_told(err, "truncate", EACCES);
+    if (version >= 4) {
+        assert_told(err, "connect", EACCES);
+        assert_told(err, "bind", EACCES);
+    }
+    if (version >= 6) {
+        assert_told(err, "name", EPERM);
+        assert_told(err, "signal", EPERM);
+    }
+    assert_told(err, "read", 0); /* what was open before */
+    assert_told(err, "map", 0);
+}
+#endif
+
+static void landlock_holds_without_the_filter(void **state)
+{
+    (void)state;
+#if defined(CISTERN_SANITIZED)
+    TEST_SKIP("sanitizers need files that the sandbox forbids");
+#else
+    char path[] = "/tmp/cistern-landlock-XXXXXX";
+    int second = mkstemp(path), listener = listen_by_name();
+    ingest_file files[] = {{forty_bytes(), "landlocked+landlock"}, {second, path}};
+    cistern_error err = CISTERN_ERROR_INIT;
+    model_index *index = NULL;
+    struct stat st;
+
+    if (base_confine_landlock_version() == 0) {
+        (void)unlink(path);
+        TEST_SKIP("the kernel has no Landlock");
+    }
+    assert_int_equal(ftruncate(second, 40), 0);
+    assert_fails(ingest_read(&fake, files, 2, NULL, &index, &err), CISTERN_UNREADABLE, &err);
+    assert_landlocked(&err, base_confine_landlock_version());
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_size, 40);
+    assert_int_equal(unlink(path), 0);
+    close(listener);
+    close(files[0].fd);
+    close(second);
 #endif
 }
 
@@ -458,6 +584,10 @@ int main(void)
         cmocka_unit_test(the_program_is_given_nothing_else),
         cmocka_unit_test(the_sandbox_lets_readers_work),
         cmocka_unit_test(the_sandbox_forbids_all_else),
+        cmocka_unit_test(the_filter_holds_where_the_kernel_has_no_landlock),
+        cmocka_unit_test(landlock_holds_without_the_filter),
+        cmocka_unit_test(without_any_sandbox_nothing_is_read),
+        cmocka_unit_test(decoded_tensors_have_a_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
