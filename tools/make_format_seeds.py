@@ -45,6 +45,28 @@ def answer_of(program, file):
     return answer
 
 
+def make_program_seeds():
+    """One of each kind, as fuzz_ingest_program takes them: which names, the second file's length, the files."""
+    def one(name, path):
+        put("ingest_program", name, b"\0" + path.read_bytes())
+
+    def two(name, kind, first, second):
+        put("ingest_program", name, bytes([kind]) + len(second).to_bytes(2, "little") + first + second)
+
+    for name in ("zip_views.pth", "legacy_parallel.pth", "deflated.pth", "plain.safetensors"):
+        one(name, DATA / name)
+    for name in ("chunks.h5", "keras1.h5", "numbered.keras"):
+        one(name, CORPUS / "formats_hdf5" / name)
+    for name in ("mxnet", "keras_bn"):
+        one(name + ".onnx", CORPUS / "formats_onnx" / name)
+    graph = (CORPUS / "formats_tensorflow/tf_slim.graph").read_bytes()
+    put("ingest_program", "tf_slim.graph", b"\0" + graph[1:])
+    two("external.onnx", 1, (CORPUS / "formats_onnx/external_model").read_bytes(), bytes(256))
+    two("tf_slim.index", 2, (CORPUS / "formats_tensorflow/tf_slim.index").read_bytes()[1:], bytes(256))
+    shard = b'{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}'
+    two("list.json", 3, b'{"weight_map":{"a":"a.safetensors"}}', len(shard).to_bytes(8, "little") + shard + b"\0")
+
+
 def main(program):
     for path in sorted(DATA.iterdir()):
         if path.name == "deflated.pth":  # goes to the target that takes what is decoded
@@ -67,6 +89,7 @@ def main(program):
             header = json.dumps(json.loads(data[8:8 + length]), separators=(",", ":"), ensure_ascii=False).encode()
             put("formats_safetensors", path.stem, header + (len(data) - 8 - length).to_bytes(2, "little"))
             put("formats_pth", path.name, data)
+    make_program_seeds()
     for name in ("zip_views.pth", "zip_dtypes.pth", "legacy_parallel.pth", "plain.safetensors", "module.pth"):
         answer = answer_of(program, DATA / name)
         put("ingest_answer", name + ".answer", answer)

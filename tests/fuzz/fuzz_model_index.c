@@ -1,4 +1,5 @@
-/* Any bytes as a stored index over files of 4 KiB and 2^40 bytes: decoded, and then encoded to the same bytes; or refused. */
+/* Any bytes as a stored index over one or two files of the sizes that it says itself (others are refused at once): decoded,
+ * and then encoded to the same bytes; or refused. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,9 +18,13 @@ static void encode_again(const model_index *index, const uint8_t *data, size_t s
     base_buf_clear(&again);
 }
 
+#define SIZES_AT 40u /* bytes before the files' sizes: src/model/model_index.c */
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const uint64_t sizes[] = {(uint64_t)1 << 40, 4096};
+    uint64_t sizes[2] = {4096, 4096};
+    if (size > SIZES_AT)
+        memcpy(sizes, data + SIZES_AT, size - SIZES_AT < sizeof sizes ? size - SIZES_AT : sizeof sizes);
     for (size_t files = 1; files <= 2; files++) {
         model_index *index = NULL;
         cistern_error err = CISTERN_ERROR_INIT;
