@@ -40,15 +40,17 @@ typedef struct cistern_verify_result {
     const char *message;   /* "" when OK; names the damaged chunk */
     int repaired;          /* cistern_repair: it was not what it should be, and is again (status OK) */
     uint64_t received;     /* for that, bytes that came from its origin */
+    int derived; /* no file of the version, but one that was made here from it (tensor index, decoded tensors, packed
+                    weights): `path` is beneath the store, `sha256` and `bytes` are those of its content when it was made */
 } cistern_verify_result;
 typedef void (*cistern_verify_fn)(void *user, const cistern_verify_result *result);
-/** Read and hash every byte of one version (reference) or of all (NULL). @retval CISTERN_DAMAGED some file is not what it was. */
+/** Read and hash every byte of one version (reference) or of all (NULL), and of what was made from it. @retval CISTERN_DAMAGED some file is not what it was. */
 CISTERN_API cistern_status cistern_verify(cistern *c, const char *reference, const cistern_call *call,
                                           cistern_verify_fn fn, void *user,
                                           cistern_error *err) CISTERN_MUST_CHECK;
 
 /** The same, and what is damaged or absent is made whole from the origin that its version records: only the damaged chunks
- *  are fetched, the whole digest is checked, the damaged file is set aside. @retval as cistern_verify for what could not be
+ *  are fetched, the whole digest is checked, the damaged file is set aside. What was made here is removed and made again. @retval as cistern_verify for what could not be
  *  repaired; its result's message says why. */
 CISTERN_API cistern_status cistern_repair(cistern *c, const char *reference, const cistern_call *call,
                                           cistern_verify_fn fn, void *user,

@@ -22,7 +22,7 @@ typedef struct verification {
     cli *c;
     term_json json;
     bool repair;
-    size_t files, bad, repaired;
+    size_t files, derived, repaired; /* repaired: of files */
     uint64_t bytes;
 } verification;
 
@@ -36,6 +36,7 @@ static void put_json(verification *v, const cistern_verify_result *r)
     term_json_u64(j, "bytes", r->bytes);
     term_json_text(j, "status", cistern_status_name(r->status));
     term_json_text_or_null(j, "message", r->message);
+    term_json_bool(j, "derived", r->derived != 0);
     if (v->repair) {
         term_json_bool(j, "repaired", r->repaired != 0);
         term_json_u64(j, "bytes_received", r->received);
@@ -51,14 +52,16 @@ static void put_line(cli *c, const cistern_verify_result *r)
     snprintf(which, sizeof which, "%.*s", (int)strcspn(r->reference, "@"), r->reference);
     term_stream_put_styled(&c->out, good ? TERM_GREEN : TERM_RED, good ? "ok  " : "BAD ");
     term_stream_put_text(&c->out, which);
-    term_stream_put(&c->out, "  ");
-    term_stream_put_text(&c->out, r->path);
+    term_stream_put(&c->out, r->derived ? "  made here: " : "  ");
+    term_stream_put_text(&c->out, r->derived ? strrchr(r->path, '/') + 1 : r->path);
     term_stream_printf(&c->out, "  %s", size);
     if (!good) {
         term_stream_put(&c->out, "  ");
         term_stream_put_text(&c->out, r->message);
     }
-    if (r->repaired) {
+    if (r->repaired && r->derived) {
+        term_stream_put(&c->out, "  made again");
+    } else if (r->repaired) {
         term_units_bytes(r->received, size);
         term_stream_printf(&c->out, "  repaired, %s fetched", size);
     }
@@ -68,10 +71,13 @@ static void put_line(cli *c, const cistern_verify_result *r)
 static void on_file(void *user, const cistern_verify_result *r)
 {
     verification *v = user;
-    v->files++;
-    v->bytes += r->bytes;
-    v->bad += r->status != CISTERN_OK;
-    v->repaired += r->repaired != 0;
+    if (r->derived) {
+        v->derived++;
+    } else {
+        v->files++;
+        v->bytes += r->bytes;
+        v->repaired += r->repaired != 0;
+    }
     term_progress_clear(&v->c->progress);
     if (v->c->json)
         put_json(v, r);
@@ -125,7 +131,8 @@ static int run(cli *c, const void *values, int count, char **arguments)
         cli_note(c, "%zu %s repaired; what was damaged lies in damaged/ of the store", v.repaired,
                  v.repaired == 1 ? "file was" : "files were");
     if (code == 0)
-        cli_note(c, "%zu %s, %s: all as they were published", v.files, v.files == 1 ? "file" : "files", size);
+        cli_note(c, "%zu %s, %s: all as they were published; %zu made here from them: as they were made",
+                 v.files, v.files == 1 ? "file" : "files", size, v.derived);
     return code;
 }
 
@@ -134,10 +141,12 @@ const cli_verb cmd_verify = {
     .arguments = "[REF…]",
     .summary = "read every byte again and compare its digest",
     .about = "Read and hash every byte of the versions named, or of all, and say which file is not what it "
-             "was and where.\n"
+             "was and where;\n"
+             "and what was made here from them (tensor indexes, decoded and packed weights), which opening "
+             "takes on trust.\n"
              "With --repair what is damaged or gone is made whole from the address that the version records: "
              "only the damaged parts\n"
-             "are fetched, and the damaged file is set aside.",
+             "are fetched, and the damaged file is set aside. What was made here is made again.",
     .options = options,
     .examples = examples,
     .least = 0,

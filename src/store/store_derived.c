@@ -18,7 +18,7 @@
 #include <sys/mman.h>
 
 #define MAGIC    "cstderv1"
-#define TEXT_MAX 48u /* bytes of kind and of layout */
+#define TEXT_MAX STORE_DERIVED_TEXT_MAX
 
 enum {
     AT_LENGTH = 8,
@@ -93,9 +93,9 @@ static bool owner_fits(const store *s, const base_identity *id)
     return owned && (id->mode & 022) == 0;
 }
 
-static cistern_status unusable(const char *path, cistern_error *err)
+static cistern_status unusable(const char *path, const char *why, cistern_error *err)
 {
-    return base_fail(err, CISTERN_NOT_FOUND, "'%s' is not usable", path);
+    return base_fail(err, CISTERN_NOT_FOUND, "'%s' is not usable: %s", path, why);
 }
 
 /* Open and check everything but the payload. */
@@ -112,17 +112,19 @@ static cistern_status open_checked(const store *s, const store_derived_key *key,
     path_of(key, path);
     status = base_open_beneath(s->root, path, O_RDONLY, &fd, err);
     if (status == CISTERN_DAMAGED || status == CISTERN_DENIED)
-        return unusable(path, err);
+        return unusable(path, status == CISTERN_DENIED ? "it cannot be read" : "it is no regular file", err);
     if (status != CISTERN_OK)
         return status;
     status = base_identity_of(fd, &id, err);
-    if (status == CISTERN_OK && (!owner_fits(s, &id) || id.size < sizeof header))
-        status = unusable(path, err);
+    if (status == CISTERN_OK && !owner_fits(s, &id))
+        status = unusable(path, "another user's, or others may write it", err);
+    if (status == CISTERN_OK && id.size < sizeof header)
+        status = unusable(path, "it is cut", err);
     if (status == CISTERN_OK)
         status = base_pread_full(fd, header, sizeof header, 0, err);
     if (status == CISTERN_DAMAGED ||
         (status == CISTERN_OK && !header_fits(key, header, id.size, out_payload)))
-        status = unusable(path, err);
+        status = unusable(path, "its header does not fit its name and length", err);
     if (status != CISTERN_OK) {
         close(fd);
         return status;
@@ -159,7 +161,7 @@ cistern_status store_derived_get(const store *s, const store_derived_key *key, b
     if (status == CISTERN_OK)
         status = base_sha256_of(bytes, size, &found, err);
     if (status == CISTERN_DAMAGED || (status == CISTERN_OK && !base_digest_equal(&found, &payload)))
-        status = unusable(key->kind, err);
+        status = unusable(key->kind, "its bytes are not those that were written", err);
     if (status == CISTERN_OK)
         status = base_buf_put(buf, bytes, size, err);
     free(bytes);
@@ -178,7 +180,7 @@ cistern_status store_derived_open(const store *s, const store_derived_key *key, 
         return status;
     if (check && !payload_fits(fd, size, &payload)) {
         close(fd);
-        return unusable(key->kind, err);
+        return unusable(key->kind, "its bytes are not those that were written", err);
     }
     size_t mapped = size + STORE_DERIVED_HEADER;
     void *base = mmap(NULL, mapped, PROT_READ, MAP_SHARED, fd, 0);
@@ -443,4 +445,105 @@ cistern_status store_derived_remove(store *s, const base_digest *source, cistern
     if (status == CISTERN_OK)
         unlinkat(s->root, dir, AT_REMOVEDIR); /* stays if somebody writes there again */
     return status;
+}
+
+/* -- looking after them ------------------------------------------------------------------------------------- */
+
+/* "<kind>-<version>-<layout>" as path_of writes it; anything else is none of ours. */
+static bool parse_name(const char *name, char kind[TEXT_MAX + 1], char layout[TEXT_MAX + 1],
+                       unsigned *out_version)
+{
+    char again[STORE_NAME_MAX];
+    size_t n = strcspn(name, "-");
+    const char *at = name + n;
+    uint64_t version = 0;
+    if (n > TEXT_MAX || *at != '-')
+        return false;
+    snprintf(kind, TEXT_MAX + 1, "%.*s", (int)n, name);
+    for (at++; *at >= '0' && *at <= '9' && version <= UINT32_MAX; at++)
+        version = version * 10 + (unsigned)(*at - '0');
+    if (*at != '-' || version > UINT32_MAX || strlen(at + 1) > TEXT_MAX)
+        return false;
+    snprintf(layout, TEXT_MAX + 1, "%s", at + 1);
+    *out_version = (unsigned)version;
+    snprintf(again, sizeof again, "%s-%u-%s", kind, *out_version, layout);
+    return is_word(kind) && is_word(layout) && strcmp(again, name) == 0;
+}
+
+struct listing {
+    const base_digest *source;
+    store_derived_fn fn;
+    void *user;
+};
+
+static cistern_status list_entry(void *user, const char *name, cistern_error *err)
+{
+    const struct listing *l = user;
+    char kind[TEXT_MAX + 1], layout[TEXT_MAX + 1];
+    store_derived_key key = {.source = *l->source, .kind = kind, .layout = layout};
+    return parse_name(name, kind, layout, &key.version) ? l->fn(l->user, &key, err) : CISTERN_OK;
+}
+
+cistern_status store_derived_each(const store *s, const base_digest *source, store_derived_fn fn, void *user,
+                                  cistern_error *err)
+{
+    char dir[STORE_NAME_MAX], hex[BASE_SHA256_HEX];
+    struct listing l = {source, fn, user};
+    base_digest_hex(source, hex);
+    snprintf(dir, sizeof dir, "derived/%s", hex);
+    return base_dir_each(s->root, dir, list_entry, &l, err);
+}
+
+void store_derived_path(const store_derived_key *key, char out[STORE_DERIVED_PATH_MAX])
+{
+    char path[STORE_NAME_MAX];
+    path_of(key, path);
+    snprintf(out, STORE_DERIVED_PATH_MAX, "%s", path);
+}
+
+cistern_status store_derived_verify(const store *s, const store_derived_key *key, const base_run *run,
+                                    store_derived_report *out, cistern_error *err)
+{
+    char path[STORE_NAME_MAX], wanted[BASE_SHA256_HEX], hex[BASE_SHA256_HEX];
+    store_derived_report report = {0};
+    store_ticker ticker;
+    base_digest found;
+    struct stat there;
+    size_t size = 0;
+    int fd;
+    cistern_status status = open_checked(s, key, &fd, &size, &report.sha256, err);
+    *out = (store_derived_report){0};
+    path_of(key, path);
+    if (status == CISTERN_NOT_FOUND && fstatat(s->root, path, &there, AT_SYMLINK_NOFOLLOW) == 0) {
+        if (err)
+            err->status = CISTERN_DAMAGED; /* there, and not usable: the text says why */
+        return CISTERN_DAMAGED;
+    }
+    if (status != CISTERN_OK)
+        return status;
+    report.size = size;
+    store_ticker_init(&ticker, run, "hash", size);
+    status = store_hash_range(fd, STORE_DERIVED_HEADER, size, run, &ticker, &found, err);
+    close(fd);
+    *out = report;
+    if (status != CISTERN_OK)
+        return status;
+    store_ticker_end(&ticker, size);
+    if (base_digest_equal(&found, &report.sha256))
+        return CISTERN_OK;
+    base_digest_hex(&found, hex);
+    base_digest_hex(&report.sha256, wanted);
+    return base_fail(err, CISTERN_DAMAGED, "'%s' has SHA-256 %s, and %s when it was made", path, hex, wanted);
+}
+
+cistern_status store_derived_drop(store *s, const store_derived_key *key, cistern_error *err)
+{
+    char path[STORE_NAME_MAX];
+    cistern_status status = check_key(key, err);
+    if (status == CISTERN_OK)
+        status = store_check_write(s, err);
+    if (status != CISTERN_OK)
+        return status;
+    path_of(key, path);
+    return base_unlink_beneath(s->root, path, err);
 }

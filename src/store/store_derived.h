@@ -13,9 +13,12 @@
 #define STORE_DERIVED_H
 
 #include "base_sha256.h"
+#include "base_thread.h"
 #include "store_open.h"
 
-#define STORE_DERIVED_HEADER 4096 /* bytes before the payload, which so begins at a page */
+#define STORE_DERIVED_HEADER   4096 /* bytes before the payload, which so begins at a page */
+#define STORE_DERIVED_TEXT_MAX 48u  /* bytes of kind and of layout */
+#define STORE_DERIVED_PATH_MAX 256  /* bytes of a path, with the zero */
 
 /** Which derived file. Texts: 1 to 48 of [a-z0-9_.], borrowed. */
 typedef struct store_derived_key {
@@ -80,5 +83,30 @@ cistern_status store_derived_publish_stream(store_derived *d, const store_derive
 /** Remove every derived file of a source; absent ones are success. */
 cistern_status store_derived_remove(store *s, const base_digest *source,
                                     cistern_error *err) CISTERN_MUST_CHECK;
+
+/** One at a time, sorted by name. Texts of the key are borrowed for the call. */
+typedef cistern_status (*store_derived_fn)(void *user, const store_derived_key *key, cistern_error *err);
+/** Every derived file of a source that has such a name, whatever is in it; stops at the first status that is not OK. */
+cistern_status store_derived_each(const store *s, const base_digest *source, store_derived_fn fn, void *user,
+                                  cistern_error *err) CISTERN_MUST_CHECK;
+/** "derived/<64 hex>/<kind>-<version>-<layout>", beneath the root. */
+void store_derived_path(const store_derived_key *key, char out[STORE_DERIVED_PATH_MAX]);
+
+typedef struct store_derived_report {
+    uint64_t size;      /* of the payload */
+    base_digest sha256; /* of the payload, when it was made */
+} store_derived_report;
+/**
+ * Read and hash every byte, which opening does not.
+ * @param run  cancel, progress "hash"; may be NULL.
+ * @param out  zeros where the header tells nothing.
+ * @retval NOT_FOUND  absent. @retval DAMAGED  there, and not what was made: the text says why.
+ * @retval CANCELLED, NO_MEMORY, UNEXPECTED
+ */
+cistern_status store_derived_verify(const store *s, const store_derived_key *key, const base_run *run,
+                                    store_derived_report *out, cistern_error *err) CISTERN_MUST_CHECK;
+/** Remove one; an absent one is success. Who has it mapped keeps it. */
+cistern_status store_derived_drop(store *s, const store_derived_key *key,
+                                  cistern_error *err) CISTERN_MUST_CHECK;
 
 #endif

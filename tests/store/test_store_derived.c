@@ -87,6 +87,58 @@ static void every_flip_and_cut_is_as_good_as_absent(void **state)
     base_buf_clear(&found);
 }
 
+static cistern_status count_name(void *user, const store_derived_key *key, cistern_error *e)
+{
+    char *names = user;
+    (void)e;
+    snprintf(names + strlen(names), 200 - strlen(names), "%s %u %s;", key->kind, key->version, key->layout);
+    return CISTERN_OK;
+}
+
+static void verify_reads_every_byte_and_tells_what_is_wrong(void **state)
+{
+    store_case *c = *state;
+    store_derived_key key = a_key(), packed = a_key();
+    store_derived_report report;
+    char path[4 * CASE_PATH], other[5 * CASE_PATH], names[200] = "", relative[STORE_DERIVED_PATH_MAX];
+    base_cancel cancel = {1};
+    base_run run = {.cancel = &cancel};
+    base_buf good;
+    packed.kind = "packed";
+    packed.version = 12;
+    packed.layout = "direct16";
+    path_of_key(c, &key, path);
+    store_derived_path(&key, relative);
+    assert_string_equal(path + strlen(c->root) + 1, relative);
+    assert_status(store_derived_verify(c->s, &key, NULL, &report, err), CISTERN_NOT_FOUND, "derived/");
+    assert_ok(store_derived_put(c->s, &key, "payload", 7, err));
+    assert_ok(store_derived_put(c->s, &packed, "bytes", 5, err));
+    snprintf(other, sizeof other, "%.*s/packed-x-any", (int)(strrchr(path, '/') - path), path);
+    case_write(other, "no name of ours", 15);
+    assert_ok(store_derived_each(c->s, &key.source, count_name, names, err));
+    assert_string_equal(names, "packed 12 direct16;tensor_index 1 any;");
+    assert_ok(store_derived_verify(c->s, &key, NULL, &report, err));
+    assert_int_equal(report.size, 7);
+    assert_int_equal(store_derived_verify(c->s, &key, &run, &report, NULL), CISTERN_CANCELLED);
+    base_buf_init(&good, 10000);
+    assert_ok(base_read_path(path, &good, err));
+    for (size_t i = 0; i < good.len; i += i < 200 || i > 4090 ? 1 : 97) {
+        good.data[i] ^= 4;
+        unlink(path);
+        case_write(path, good.data, good.len);
+        assert_status(store_derived_verify(c->s, &key, NULL, &report, err), CISTERN_DAMAGED, relative);
+        good.data[i] ^= 4;
+        unlink(path);
+        case_write(path, good.data, i);
+        assert_status(store_derived_verify(c->s, &key, NULL, &report, err), CISTERN_DAMAGED, relative);
+    }
+    base_buf_clear(&good);
+    assert_ok(store_derived_drop(c->s, &key, err));
+    assert_ok(store_derived_drop(c->s, &key, err));
+    assert_status(store_derived_verify(c->s, &key, NULL, &report, err), CISTERN_NOT_FOUND, "derived/");
+    assert_ok(store_derived_verify(c->s, &packed, NULL, &report, err));
+}
+
 static void of_another_owner_or_writable_by_others_is_not_used(void **state)
 {
     store_case *c = *state;
@@ -213,6 +265,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(put_then_get_and_map),
         TEST(empty_payload),
+        TEST(verify_reads_every_byte_and_tells_what_is_wrong),
         TEST(every_flip_and_cut_is_as_good_as_absent),
         TEST(of_another_owner_or_writable_by_others_is_not_used),
         TEST(mapping_is_filled_and_published),
