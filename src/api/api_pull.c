@@ -74,6 +74,25 @@ static void tell_result(const tiers_fetched *f, uint64_t requests, const cistern
     out->note = v->note;
 }
 
+/* Fetch, import, commit; once more after a process that took the fetch over, which then brings it in or has done so. */
+static cistern_status fetch_and_commit(cistern *c, const tiers_request *request, const base_run *run,
+                                       tiers_fetched **out, model_index **out_index, cistern_error *err)
+{
+    for (int tries = 1;; tries++) {
+        cistern_status st = tiers_fetch(c->chain, request, run, out, err);
+        if (st == CISTERN_OK && !tiers_fetch_version(*out))
+            st = import_and_commit(c, *out, run, out_index, err);
+        if (st == CISTERN_OK || st == CISTERN_CANCELLED || tries == TIERS_TAKEN_OVER_MAX || !*out ||
+            !tiers_fetch_taken_over(*out))
+            return st;
+        tiers_fetch_end(*out, CISTERN_CANCELLED, NULL);
+        *out = NULL;
+        model_index_free(*out_index);
+        *out_index = NULL;
+        base_error_clear(err);
+    }
+}
+
 cistern_status api_bring(cistern *c, const tiers_request *request, const cistern_call *call,
                          cistern_pull_result *result, cistern_version **out, cistern_error *err)
 {
@@ -89,9 +108,7 @@ cistern_status api_bring(cistern *c, const tiers_request *request, const cistern
         err = &local; /* those who wait want the text */
     api_run_init(c, call, &forward, &run);
     tiers_traffic(c->chain, &before, &bytes);
-    st = tiers_fetch(c->chain, request, &run, &f, err);
-    if (st == CISTERN_OK && !tiers_fetch_version(f))
-        st = import_and_commit(c, f, &run, &index, err);
+    st = fetch_and_commit(c, request, &run, &f, &index, err);
     catalog_version_init(&version);
     if (st == CISTERN_OK) {
         tiers_fetch_take_version(f, &version);

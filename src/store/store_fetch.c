@@ -138,6 +138,13 @@ cistern_status store_fetch_settle(store_fetch *fetch, cistern_error *err)
     return store_publish_settle(fetch, err);
 }
 
+bool store_fetch_taken_over(const store_fetch *fetch)
+{
+    char path[STORE_NAME_MAX];
+    store_claim_path(&fetch->key, fetch->claim.number, "claim", path);
+    return !store_entry_names(fetch->s, path, fetch->claim.fd);
+}
+
 void store_fetch_drop(store_fetch *fetch)
 {
     store_partial_drop(fetch->s, &fetch->key, &fetch->partial);
@@ -152,26 +159,27 @@ static void record_published(store_fetch *fetch)
         store_identity_record(fetch->s, &fetch->file.sha256, fetch->partial.fd, &id);
 }
 
-/* Whether those who wait are told, or the next of them tries itself. */
+/* Whether those who wait are told, or the next of them tries itself: with its own credentials, under the name that it
+ * wants, with its own rights. */
 static bool is_lasting(cistern_status status)
 {
     switch (status) {
+    case CISTERN_USAGE:
+    case CISTERN_OFFLINE:
+    case CISTERN_REFUSED:
+    case CISTERN_CONFLICT:
+    case CISTERN_DENIED:
     case CISTERN_CANCELLED:
     case CISTERN_NO_MEMORY:
     case CISTERN_TIMED_OUT:
     case CISTERN_UNEXPECTED:
         return false;
     case CISTERN_OK:
-    case CISTERN_USAGE:
     case CISTERN_NOT_FOUND:
-    case CISTERN_OFFLINE:
     case CISTERN_NETWORK:
-    case CISTERN_REFUSED:
-    case CISTERN_CONFLICT:
     case CISTERN_NO_SPACE:
     case CISTERN_DAMAGED:
     case CISTERN_UNREADABLE:
-    case CISTERN_DENIED:
         return true;
     }
     return false;

@@ -117,15 +117,19 @@ cistern_status store_fetch_publish(store_fetch *fetch, const base_run *run,
 /** After publishing, and after no collector has the blob any more: put the chunk list back if one took it. */
 cistern_status store_fetch_settle(store_fetch *fetch, cistern_error *err) CISTERN_MUST_CHECK;
 
+/** Whether another process took the claim over, because this one stood still for too long: whatever failed since, the other
+ *  brings the file in, so look again and wait for it. */
+bool store_fetch_taken_over(const store_fetch *fetch);
+
 /** Delete the partial's bytes now (they are not what was wanted, though no digest said so). */
 void store_fetch_drop(store_fetch *fetch);
 
 /**
  * Take the identity record of what was published, tell those who wait how it ended, release the claim, free
  * the fetch.
- * @param status  OK only after everything that belongs to it was published. Lasting failures (NOT_FOUND,
- * REFUSED, CONFLICT, NO_SPACE, DAMAGED, UNREADABLE, DENIED, NETWORK …) are returned to those who wait; after
- *                CANCELLED, NO_MEMORY, TIMED_OUT and UNEXPECTED the next of them tries itself.
+ * @param status  OK only after everything that belongs to it was published. Failures that are of the origin, its bytes or
+ *                the disk (NOT_FOUND, NETWORK, NO_SPACE, DAMAGED, UNREADABLE) are returned to those who wait; after all
+ *                others, which may rest on this process's own credentials, options and rights, the next of them tries itself.
  * @param why     its text for them; NULL allowed.
  * Never fails: what it cannot do only costs others time. NULL fetch allowed.
  */

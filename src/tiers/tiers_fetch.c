@@ -206,20 +206,48 @@ static cistern_status name_file(tiers_fetched *f, cistern_error *err)
     return base_strdup(name, &f->files[0].path, err);
 }
 
+bool tiers_fetch_taken_over(const tiers_fetched *f)
+{
+    for (size_t i = 0; i < f->file_count; i++) {
+        if (f->files[i].claim && store_fetch_taken_over(f->files[i].claim))
+            return true;
+    }
+    return false;
+}
+
+/* Win the claim and copy; after a claim that was lost meanwhile once more, which waits for whoever has it now.
+ * @param out_copied  false: it was brought in by another process. */
+static cistern_status win_and_copy(tiers_fetched *f, store *s, const base_run *run, bool *out_copied,
+                                   cistern_error *err)
+{
+    for (int tries = 1;; tries++) {
+        store_fetch *claim = NULL;
+        cistern_status st = win_claim(f, s, run, &claim, err);
+        *out_copied = claim != NULL;
+        if (st != CISTERN_OK || !claim)
+            return st;
+        st = copy_file(f, claim, run, err);
+        if (st == CISTERN_OK || st == CISTERN_CANCELLED || tries == TIERS_TAKEN_OVER_MAX ||
+            !tiers_fetch_taken_over(f))
+            return st;
+        tiers_files_end(f, CISTERN_CANCELLED, NULL);
+        base_error_clear(err);
+    }
+}
+
 static cistern_status bring_in(tiers_fetched *f, const base_run *run, cistern_error *err)
 {
     store *s = NULL;
-    store_fetch *claim = NULL;
+    bool copied = false;
     cistern_status st = check_online(f, "is not here", err);
     if (st == CISTERN_OK)
         st = tiers_local_for_writing(f->chain, &s, err);
     if (st == CISTERN_OK)
         st = catalog_publish_check_home(s, f->name.name, err);
     if (st == CISTERN_OK)
-        st = win_claim(f, s, run, &claim, err);
-    if (st != CISTERN_OK || !claim)
+        st = win_and_copy(f, s, run, &copied, err);
+    if (st != CISTERN_OK || !copied)
         return st;
-    st = copy_file(f, claim, run, err);
     if (st == CISTERN_OK)
         st = name_file(f, err);
     if (st == CISTERN_OK && !f->request.config)

@@ -87,6 +87,11 @@ const model_index *tiers_fetch_index(const tiers_fetched *f);
 cistern_status tiers_commit(tiers_fetched *f, const model_index *index, store_derived *decoded,
                             const base_run *run, cistern_error *err) CISTERN_MUST_CHECK;
 
+/** Whether another process took the fetch over because this one stood still: after a failure of tiers_commit, end it and
+ *  fetch again, at most TIERS_TAKEN_OVER_MAX times in all. */
+bool tiers_fetch_taken_over(const tiers_fetched *f);
+#define TIERS_TAKEN_OVER_MAX 3 /* who is stopped again and again must tell in the end */
+
 /** End it: `status` and its text go to those who wait. NULL allowed. */
 void tiers_fetch_end(tiers_fetched *f, cistern_status status, const cistern_error *why);
 

@@ -173,6 +173,23 @@ class Interrupted(cli_support.Case):
         process.kill()
         process.communicate()
 
+    def test_who_waits_tries_with_its_own_credentials_after_a_refusal(self):
+        self.publish(config=False)
+        server = self.origin()
+        server.faults(**{"digits.pth": {"status": 503, "times": 1, "retry_after": 2, "require_auth": "me:sesame"}})
+        netrc = self.dir / "netrc"
+        netrc.write_text("machine 127.0.0.1 login me password sesame\n")
+        netrc.chmod(0o600)
+        url = server.url + "digits.pth"
+        stranger = self.start("pull", url, "--as", "digits")  # told to wait two seconds, and then refused
+        while server.stats()["requests"] == 0:
+            time.sleep(0.01)
+        friend = self.start("pull", url, "--as", "digits", "--netrc", netrc, "-v")
+        refused, brought = stranger.communicate(), friend.communicate()
+        self.assertEqual((stranger.returncode, friend.returncode), (6, 0), refused[1] + brought[1])
+        self.assertIn("waiting for another process", brought[1])
+        self.assertTrue(brought[0].startswith("digits:1@"))
+
     def test_retry_after_one_500(self):
         self.publish()
         server = self.origin()
