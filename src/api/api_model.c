@@ -176,9 +176,8 @@ static cistern_status find_index(cistern *c, const catalog_version *v, const int
 {
     store_derived_map decoded = {0};
     cistern_status st = tiers_index_get(c->chain, v, &m->index, &decoded, err);
-    base_map map = {decoded.base, decoded.mapped};
-    if (st == CISTERN_OK && decoded.base)
-        st = add_decoded(m, map, decoded.mapped - decoded.size, err);
+    if (st == CISTERN_OK && decoded.whole.data)
+        st = add_decoded(m, decoded.whole, decoded.whole.size - decoded.size, err);
     if (st != CISTERN_NOT_FOUND)
         return st;
     base_error_clear(err);

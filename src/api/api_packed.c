@@ -25,7 +25,7 @@ void api_packed_clear(cistern_model *m)
     api_packed *p = &m->packed;
     wait_for_keeper(p);
     api_guard_remove(atomic_load(&p->guard));
-    if (p->map.base)
+    if (p->map.whole.data)
         store_derived_unmap(&p->map);
     base_pages_free(p->memory, p->size);
     pthread_mutex_destroy(&p->lock);
@@ -47,13 +47,10 @@ static cistern_status find(cistern_model *m, size_t size, cistern_error *err)
     api_packed *p = &m->packed;
     tiers_packed_key key = key_of(m);
     api_guard *guard = NULL;
-    base_map whole;
     cistern_status st = tiers_packed_open(m->context->chain, &key, size, &p->map, err);
     if (st != CISTERN_OK)
         return st;
-    whole.data = p->map.base;
-    whole.size = p->map.mapped;
-    st = api_guard_add(&whole, &guard, err);
+    st = api_guard_add(&p->map.whole, &guard, err);
     if (st != CISTERN_OK) {
         store_derived_unmap(&p->map);
         memset(&p->map, 0, sizeof p->map);

@@ -9,8 +9,12 @@
 #include <sys/ioctl.h>
 #include <sys/statvfs.h>
 
-#define COPY_STEP   (1u << 20) /* bytes of the buffer of the plain way */
 #define KERNEL_STEP (1u << 30) /* bytes of one copy_file_range: Linux cuts at 2 GiB */
+
+uint64_t base_disk_to_block_end(uint64_t offset)
+{
+    return BASE_DISK_BLOCK - offset % BASE_DISK_BLOCK;
+}
 
 /* Some file systems take all the space there is before they find that it does not suffice: for that moment every other
  * writer meets a full disk, and the number may be a server's lie. So what cannot be is not tried. */
@@ -58,13 +62,18 @@ bool base_disk_clone(int from_fd, int to_fd)
     return ioctl(to_fd, FICLONE, from_fd) == 0;
 }
 
-cistern_status base_disk_copy_range(int from_fd, int to_fd, uint64_t offset, uint64_t n, cistern_error *err)
+/* The same extents for a part of a file: both ends at the file system's blocks, or the end of the file. */
+static bool clone_range(int from_fd, int to_fd, uint64_t offset, uint64_t n)
 {
-    uint64_t end;
-    if (!base_add_u64(offset, n, &end) || end > (uint64_t)INT64_MAX)
-        return base_fail(err, CISTERN_DAMAGED, "%llu bytes at %llu: no file is that long",
-                         (unsigned long long)n, (unsigned long long)offset);
-    off_t from = (off_t)offset, to = (off_t)offset;
+    struct file_clone_range range = {
+        .src_fd = from_fd, .src_offset = offset, .src_length = n, .dest_offset = offset};
+    return ioctl(to_fd, FICLONERANGE, &range) == 0;
+}
+
+/* Within the kernel, or within the server. Returns how far it came. */
+static uint64_t copy_by_kernel(int from_fd, int to_fd, uint64_t at, uint64_t end)
+{
+    off_t from = (off_t)at, to = (off_t)at;
     while ((uint64_t)to < end) {
         uint64_t left = end - (uint64_t)to;
         ssize_t done =
@@ -74,12 +83,17 @@ cistern_status base_disk_copy_range(int from_fd, int to_fd, uint64_t offset, uin
         if (done <= 0)
             break;
     }
-    if ((uint64_t)to == end)
-        return CISTERN_OK;
+    return (uint64_t)to;
+}
+
+/* Through memory: on a local disk the kernel would do no better, and fill the page cache with small pages. */
+static cistern_status copy_by_block(int from_fd, int to_fd, uint64_t at, uint64_t end, cistern_error *err)
+{
     char *step = NULL;
-    cistern_status status = base_calloc(1, COPY_STEP, &step, err);
-    for (uint64_t at = (uint64_t)to; status == CISTERN_OK && at < end;) {
-        size_t part = end - at < COPY_STEP ? (size_t)(end - at) : COPY_STEP;
+    cistern_status status = base_calloc(1, BASE_DISK_BLOCK, &step, err);
+    while (status == CISTERN_OK && at < end) {
+        uint64_t block = base_disk_to_block_end(at);
+        size_t part = (size_t)(end - at < block ? end - at : block);
         status = base_pread_full(from_fd, step, part, at, err);
         if (status == CISTERN_OK)
             status = base_pwrite_full(to_fd, step, part, at, err);
@@ -87,6 +101,20 @@ cistern_status base_disk_copy_range(int from_fd, int to_fd, uint64_t offset, uin
     }
     free(step);
     return status;
+}
+
+cistern_status base_disk_copy_range(int from_fd, int to_fd, uint64_t offset, uint64_t n, cistern_error *err)
+{
+    uint64_t end;
+    base_fs_info fs;
+    if (!base_add_u64(offset, n, &end) || end > (uint64_t)INT64_MAX)
+        return base_fail(err, CISTERN_DAMAGED, "%llu bytes at %llu: no file is that long",
+                         (unsigned long long)n, (unsigned long long)offset);
+    if (n == 0 || clone_range(from_fd, to_fd, offset, n))
+        return CISTERN_OK;
+    if (base_fs_of(to_fd, &fs, NULL) == CISTERN_OK && fs.network)
+        offset = copy_by_kernel(from_fd, to_fd, offset, end);
+    return copy_by_block(from_fd, to_fd, offset, end, err);
 }
 
 cistern_status base_disk_free(int fd, uint64_t *out, cistern_error *err)

@@ -89,7 +89,7 @@ typedef cistern_status (*base_dir_fn)(void *user, const char *name, cistern_erro
 cistern_status base_dir_each(int root, const char *path, base_dir_fn fn, void *user,
                              cistern_error *err) CISTERN_MUST_CHECK;
 
-/** Copy size bytes from one descriptor (offset 0) to another: FICLONE, else copy_file_range, else read and write. */
+/** Copy size bytes from one descriptor (offset 0) to another: as base_disk_copy_range does. */
 cistern_status base_copy_file(int from_fd, int to_fd, uint64_t size, cistern_error *err) CISTERN_MUST_CHECK;
 
 /** What identifies an unchanged file: nanoseconds since the epoch; birth time 0 where unknown. */

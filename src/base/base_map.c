@@ -3,6 +3,34 @@
 #include <errno.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+#include "base_disk.h"
+#include "base_mem.h"
+
+#if !defined(MADV_POPULATE_READ)
+#define MADV_POPULATE_READ 22 /* Linux 5.14; older ones refuse it, which is as good as advice not taken */
+#endif
+
+/* The same mapping at a multiple of a block: most file systems' own choice of an address is one, some leave it to chance.
+ * Only asked for, never forced: meanwhile another thread may have mapped something there. */
+static void *align(int fd, size_t size, void *data)
+{
+    size_t block = (size_t)BASE_DISK_BLOCK;
+    if ((uintptr_t)data % block == 0 || size < block || size > SIZE_MAX - block)
+        return data;
+    uint8_t *room = mmap(NULL, size + block, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (room == MAP_FAILED)
+        return data;
+    munmap(room, size + block);
+    room += (block - (uintptr_t)room % block) % block;
+    void *better = mmap(room, size, PROT_READ, MAP_SHARED, fd, 0);
+    if (better == MAP_FAILED)
+        return data;
+    bool aligned = (uintptr_t)better % block == 0;
+    munmap(aligned ? data : better, size);
+    return aligned ? better : data;
+}
 
 cistern_status base_map_fd(int fd, base_map *out, cistern_error *err)
 {
@@ -16,7 +44,9 @@ cistern_status base_map_fd(int fd, base_map *out, cistern_error *err)
         void *data = mmap(NULL, map.size, PROT_READ, MAP_SHARED, fd, 0);
         if (data == MAP_FAILED)
             return base_fail_errno(err, errno, "cannot map %zu bytes", map.size);
-        map.data = data;
+        map.data = data = align(fd, map.size, data);
+        if (map.size >= BASE_DISK_BLOCK)
+            (void)madvise(data, map.size, MADV_HUGEPAGE);
     }
     *out = map;
     return CISTERN_OK;
@@ -33,4 +63,29 @@ void base_map_clear(base_map *map)
     }
     map->data = NULL;
     map->size = 0;
+}
+
+/* Whether the page cache has that byte; asked without waiting for the disk. */
+static bool is_here(int fd, uint64_t offset)
+{
+    char byte;
+    struct iovec one = {&byte, 1};
+    return preadv2(fd, &one, 1, (off_t)offset, RWF_NOWAIT) == 1;
+}
+
+void base_map_bring(int fd, uint64_t offset, uint64_t n)
+{
+    uint64_t first = offset - offset % BASE_DISK_BLOCK, end;
+    if (n < BASE_DISK_BLOCK || !base_add_u64(offset, n, &end) || end > (uint64_t)INT64_MAX ||
+        is_here(fd, offset))
+        return;
+    size_t size = (size_t)(end - first);
+    void *window = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, (off_t)first);
+    if (window == MAP_FAILED)
+        return;
+    if (madvise(window, size, MADV_HUGEPAGE) == 0)
+        (void)madvise(
+            window, size,
+            MADV_POPULATE_READ); /* past the file's end, or where the disk fails: an error, no signal */
+    munmap(window, size);
 }

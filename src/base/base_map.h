@@ -1,4 +1,9 @@
-/* Read-only mappings of whole files. A mapping outlives its descriptor and the file's name. */
+/* Read-only mappings of whole files. A mapping outlives its descriptor and the file's name.
+ *
+ * A large mapping begins at a multiple of BASE_DISK_BLOCK, as the file does, and says that huge pages are welcome: what the page
+ * cache holds in them (see base_disk.h) is then mapped by one entry for 2 MiB, and what must be read from the disk is read in
+ * them. Both are advice to the kernel; without it everything works, slower.
+ */
 #ifndef BASE_MAP_H
 #define BASE_MAP_H
 
@@ -12,5 +17,11 @@ typedef struct base_map {
 /** Map the whole regular file read-only, shared. */
 cistern_status base_map_fd(int fd, base_map *out, cistern_error *err) CISTERN_MUST_CHECK;
 void base_map_clear(base_map *map);
+
+/**
+ * Bring n bytes of a file from `offset` on into the page cache, in huge pages where the file system can, unless they are there:
+ * before they are read by other means, which would leave them there in small ones. Advice: nothing is told.
+ */
+void base_map_bring(int fd, uint64_t offset, uint64_t n);
 
 #endif

@@ -7,13 +7,14 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base_disk.h"
 #include "base_file.h"
 #include "base_host.h"
 #include "base_mem.h"
 #include "priv/base_open.h"
 
-#define RANDOM_BYTES 16        /* 128 random bits: no two temporaries ever meet */
-#define BUFFER_BYTES (1 << 16) /* small puts are gathered */
+#define RANDOM_BYTES 16                        /* 128 random bits: no two temporaries ever meet */
+#define BUFFER_BYTES ((size_t)BASE_DISK_BLOCK) /* what is put is gathered up to the end of a block */
 
 struct base_write {
     int dir, fd;
@@ -85,30 +86,31 @@ cistern_status base_write_begin(const char *path, bool replace, base_write **out
     return CISTERN_OK;
 }
 
-static cistern_status flush(base_write *w, const void *bytes, size_t n, cistern_error *err)
+static cistern_status flush(base_write *w, cistern_error *err)
 {
-    cistern_status st = base_pwrite_full(w->fd, bytes, n, w->written, err);
+    cistern_status st = base_pwrite_full(w->fd, w->buffer, w->waiting, w->written, err);
 
     if (st != CISTERN_OK)
         return base_frame(err, st, "cannot write '%s'", w->path);
-    w->written += n;
+    w->written += w->waiting;
+    w->waiting = 0;
     return CISTERN_OK;
 }
 
 cistern_status base_write_put(base_write *w, const void *bytes, size_t n, cistern_error *err)
 {
-    if (n > sizeof w->buffer - w->waiting && w->waiting) {
-        cistern_status st = flush(w, w->buffer, w->waiting, err);
-        if (st != CISTERN_OK)
-            return st;
-        w->waiting = 0;
+    cistern_status st = CISTERN_OK;
+
+    for (const uint8_t *from = bytes; st == CISTERN_OK && n > 0;) {
+        size_t room = BUFFER_BYTES - w->waiting, part = n < room ? n : room;
+        memcpy(w->buffer + w->waiting, from, part);
+        w->waiting += part;
+        from += part;
+        n -= part;
+        if (w->waiting == BUFFER_BYTES)
+            st = flush(w, err);
     }
-    if (n > sizeof w->buffer)
-        return flush(w, bytes, n, err);
-    if (n)
-        memcpy(w->buffer + w->waiting, bytes, n);
-    w->waiting += n;
-    return CISTERN_OK;
+    return st;
 }
 
 uint64_t base_write_size(const base_write *w)
@@ -132,7 +134,7 @@ static cistern_status name_it(base_write *w, cistern_error *err)
 
 cistern_status base_write_end(base_write *w, cistern_error *err)
 {
-    cistern_status st = w->waiting ? flush(w, w->buffer, w->waiting, err) : CISTERN_OK;
+    cistern_status st = w->waiting ? flush(w, err) : CISTERN_OK;
     int fd = w->fd;
 
     if (st == CISTERN_OK && fsync(fd) != 0)

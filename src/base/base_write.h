@@ -5,6 +5,7 @@
  * Invariants
  *  1. The bytes go to `.tmp-<32 hex>` in the target's directory; the name is given when they are synced, by a link (never
  *     over what is there) or, where that is asked for, by a rename.
+ *     They are written in whole blocks of BASE_DISK_BLOCK: such a file may be mapped later.
  *  2. A process that is killed leaves at most a `.tmp-` name. Modes follow the umask: it is the user's own directory.
  */
 #ifndef BASE_WRITE_H

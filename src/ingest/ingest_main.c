@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include "base_close.h"
+#include "base_disk.h"
 #include "base_map.h"
 #include "base_mem.h"
 #include "formats_read.h"
@@ -44,13 +45,40 @@ static bool write_all(int fd, const void *bytes, size_t n)
     return true;
 }
 
-/* A formats_sink. Written as it comes: at the file's offset, which is the parent's choice. */
+/* Decoded tensors, gathered up to the end of a block of the page cache (see base_disk.h). They go to the file's offset, which is
+ * the parent's choice. */
+typedef struct gathering {
+    uint64_t offset; /* of the next byte to be written */
+    size_t waiting;
+    uint8_t block[BASE_DISK_BLOCK];
+} gathering;
+
+static cistern_status write_waiting(gathering *g, cistern_error *err)
+{
+    if (!write_all(INGEST_DECODED_FD, g->block, g->waiting))
+        return base_fail_errno(err, errno, "cannot write decoded tensors");
+    g->offset += g->waiting;
+    g->waiting = 0;
+    return CISTERN_OK;
+}
+
+/* A formats_sink. */
 static cistern_status put_decoded(void *user, const void *bytes, size_t n, cistern_error *err)
 {
-    (void)user;
-    if (write_all(INGEST_DECODED_FD, bytes, n))
-        return CISTERN_OK;
-    return base_fail_errno(err, errno, "cannot write decoded tensors");
+    gathering *g = user;
+    cistern_status st = CISTERN_OK;
+
+    for (const uint8_t *from = bytes; !st && n > 0;) {
+        uint64_t room = base_disk_to_block_end(g->offset + g->waiting);
+        size_t part = n < room ? n : (size_t)room;
+        memcpy(g->block + g->waiting, from, part);
+        g->waiting += part;
+        from += part;
+        n -= part;
+        if (part == room)
+            st = write_waiting(g, err);
+    }
+    return st;
 }
 
 /* Everything between the descriptors and the answer's bytes. */
@@ -58,20 +86,27 @@ static cistern_status read_files(char *const *paths, size_t count, base_buf *ans
 {
     static const ingest_sandbox sandbox = {INGEST_DATA_MAX,   INGEST_CPU_SECONDS, INGEST_ANSWER_FD,
                                            INGEST_DECODED_FD, INGEST_DECODED_MAX, 0};
-    static const formats_sink sink = {put_decoded, NULL};
+    formats_sink sink = {put_decoded, NULL};
+    gathering *g = NULL;
     int flags = fcntl(INGEST_DECODED_FD, F_GETFL);
     bool writable = flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
+    off_t offset = writable ? lseek(INGEST_DECODED_FD, 0, SEEK_CUR) : 0;
     formats_file *files = NULL;
     model_index *index = NULL;
     cistern_status st;
 
-    if ((st = base_calloc(count, sizeof *files, &files, err)) || (st = map_files(paths, count, files, err)) ||
-        (st = ingest_sandbox_enter(&sandbox, err)) ||
-        (st = formats_read(files, count, writable ? &sink : NULL, &index, err)))
+    if ((st = base_calloc(count, sizeof *files, &files, err)) || (st = base_calloc(1, sizeof *g, &g, err)))
+        goto out;
+    g->offset = offset > 0 ? (uint64_t)offset : 0;
+    sink.user = g;
+    if ((st = map_files(paths, count, files, err)) || (st = ingest_sandbox_enter(&sandbox, err)) ||
+        (st = formats_read(files, count, writable ? &sink : NULL, &index, err)) ||
+        (st = write_waiting(g, err)))
         goto out;
     st = ingest_answer_put_index(index, answer, err);
 out:
     model_index_free(index);
+    free(g);
     free(files);
     return st;
 }

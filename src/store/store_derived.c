@@ -15,7 +15,6 @@
 #include "base_mem.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/mman.h>
 
 #define MAGIC    "cstderv1"
 #define TEXT_MAX STORE_DERIVED_TEXT_MAX
@@ -36,8 +35,7 @@ struct store_derived {
     char kind[TEXT_MAX + 1], layout[TEXT_MAX + 1];
     char temporary[STORE_NAME_MAX];
     int fd;
-    uint8_t *base; /* of the mapping: header and payload */
-    size_t size;   /* of the payload */
+    size_t size; /* of the payload */
 };
 
 static bool is_word(const char *text)
@@ -182,38 +180,24 @@ cistern_status store_derived_open(const store *s, const store_derived_key *key, 
         close(fd);
         return unusable(key->kind, "its bytes are not those that were written", err);
     }
-    size_t mapped = size + STORE_DERIVED_HEADER;
-    void *base = mmap(NULL, mapped, PROT_READ, MAP_SHARED, fd, 0);
-    int failed = errno;
+    base_map whole;
+    status = base_map_fd(fd, &whole, err);
     close(fd);
-    if (base == MAP_FAILED)
-        return base_fail_errno(err, failed, "cannot map a derived file");
-    *out = (store_derived_map){.data = size ? (uint8_t *)base + STORE_DERIVED_HEADER : NULL,
-                               .size = size,
-                               .base = base,
-                               .mapped = mapped};
+    if (status != CISTERN_OK)
+        return status;
+    if (whole.size != size + STORE_DERIVED_HEADER) {
+        base_map_clear(&whole);
+        return unusable(key->kind, "its length is not the one that its header has", err);
+    }
+    *out = (store_derived_map){
+        .data = size ? whole.data + STORE_DERIVED_HEADER : NULL, .size = size, .whole = whole};
     return CISTERN_OK;
 }
 
 void store_derived_unmap(store_derived_map *map)
 {
-    if (map->base)
-        munmap(map->base, map->mapped);
+    base_map_clear(&map->whole);
     *map = (store_derived_map){0};
-}
-
-/* Room on disk for header and payload: a mapping that the disk has no room for would kill at the first write. */
-static cistern_status make_room(int fd, uint64_t size, cistern_error *err)
-{
-    static const uint8_t zeros[STORE_DERIVED_HEADER];
-    bool reserved = false;
-    cistern_status status = base_disk_reserve(fd, size, &reserved, err);
-    for (uint64_t at = 0; status == CISTERN_OK && !reserved && at < size;) {
-        size_t n = size - at < sizeof zeros ? (size_t)(size - at) : sizeof zeros;
-        status = base_pwrite_full(fd, zeros, n, at, err);
-        at += n;
-    }
-    return status;
 }
 
 /* @param dir  NULL: `derived` itself, for a file whose source is not known yet. */
@@ -238,46 +222,6 @@ static void keep_key(store_derived *d, const store_derived_key *key)
     snprintf(d->layout, sizeof d->layout, "%s", key->layout);
     d->key.kind = d->kind;
     d->key.layout = d->layout;
-}
-
-cistern_status store_derived_begin(store *s, const store_derived_key *key, size_t size, store_derived **out,
-                                   uint8_t **out_data, cistern_error *err)
-{
-    store_derived *d = NULL;
-    char dir[STORE_NAME_MAX], hex[BASE_SHA256_HEX];
-    size_t whole;
-    cistern_status status = check_key(key, err);
-    if (status == CISTERN_OK)
-        status = store_check_write(s, err);
-    if (status == CISTERN_OK && !base_add_size(size, STORE_DERIVED_HEADER, &whole))
-        status = base_fail(err, CISTERN_NO_SPACE, "a derived file of %zu bytes", size);
-    if (status == CISTERN_OK)
-        status = base_calloc(1, sizeof *d, &d, err);
-    if (status != CISTERN_OK)
-        return status;
-    d->s = s;
-    d->fd = -1;
-    d->size = size;
-    keep_key(d, key);
-    base_digest_hex(&key->source, hex);
-    snprintf(dir, sizeof dir, "derived/%s", hex);
-    status = create_temporary(d, dir, err);
-    if (status == CISTERN_OK)
-        status = make_room(d->fd, whole, err);
-    if (status == CISTERN_OK) {
-        void *base = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_SHARED, d->fd, 0);
-        if (base == MAP_FAILED)
-            status = base_fail_errno(err, errno, "cannot map a derived file");
-        else
-            d->base = base;
-    }
-    if (status != CISTERN_OK) {
-        store_derived_abandon(d);
-        return status;
-    }
-    *out = d;
-    *out_data = d->base + STORE_DERIVED_HEADER;
-    return CISTERN_OK;
 }
 
 /* Link the temporary; an unusable file in its way is removed first. */
@@ -307,21 +251,13 @@ static cistern_status link_derived(store_derived *d, cistern_error *err)
     return base_fail(err, CISTERN_UNEXPECTED, "'%s' is unusable and comes back; remove it", path);
 }
 
-cistern_status store_derived_publish(store_derived *d, cistern_error *err)
+/* Read-only, on disk, under its name. */
+static cistern_status publish(store_derived *d, cistern_error *err)
 {
-    base_digest payload;
-    cistern_status status = base_sha256_of(d->base + STORE_DERIVED_HEADER, d->size, &payload, err);
-    if (status == CISTERN_OK) {
-        encode_header(&d->key, d->size, &payload, d->base);
-        if (fchmod(d->fd, d->s->modes.file) != 0 || fsync(d->fd) != 0)
-            status = base_fail_errno(err, errno, "cannot sync a derived file");
-    }
-    if (status == CISTERN_OK) {
-        store_object_fault(d->s, "derived_written");
-        status = link_derived(d, err);
-    }
-    store_derived_abandon(d);
-    return status;
+    if (fchmod(d->fd, d->s->modes.file) != 0 || fsync(d->fd) != 0)
+        return base_fail_errno(err, errno, "cannot sync a derived file");
+    store_object_fault(d->s, "derived_written");
+    return link_derived(d, err);
 }
 
 cistern_status store_derived_begin_stream(store *s, store_derived **out, int *out_fd, cistern_error *err)
@@ -363,10 +299,7 @@ static cistern_status finish_stream(store_derived *d, cistern_error *err)
     if (status != CISTERN_OK)
         return status;
     encode_header(&d->key, d->size, &payload, header);
-    status = base_pwrite_full(d->fd, header, sizeof header, 0, err);
-    if (status == CISTERN_OK && (fchmod(d->fd, d->s->modes.file) != 0 || fsync(d->fd) != 0))
-        status = base_fail_errno(err, errno, "cannot sync a derived file");
-    return status;
+    return base_pwrite_full(d->fd, header, sizeof header, 0, err);
 }
 
 cistern_status store_derived_publish_stream(store_derived *d, const store_derived_key *key,
@@ -383,10 +316,8 @@ cistern_status store_derived_publish_stream(store_derived *d, const store_derive
         snprintf(dir, sizeof dir, "derived/%s", hex);
         status = base_mkdirs(d->s->root, dir, &d->s->modes, err);
     }
-    if (status == CISTERN_OK) {
-        store_object_fault(d->s, "derived_written");
-        status = link_derived(d, err);
-    }
+    if (status == CISTERN_OK)
+        status = publish(d, err);
     store_derived_abandon(d);
     return status;
 }
@@ -395,8 +326,6 @@ void store_derived_abandon(store_derived *d)
 {
     if (!d)
         return;
-    if (d->base)
-        munmap(d->base, d->size + STORE_DERIVED_HEADER);
     if (d->fd >= 0) {
         store_entry_unlink(d->s, d->temporary, d->fd);
         close(d->fd);
@@ -404,17 +333,68 @@ void store_derived_abandon(store_derived *d)
     free(d);
 }
 
+/* Header and payload in whole blocks of the page cache (see base_disk.h). */
+static cistern_status write_blocks(int fd, const uint8_t *header, const uint8_t *bytes, size_t n,
+                                   cistern_error *err)
+{
+    size_t first = (size_t)BASE_DISK_BLOCK - STORE_DERIVED_HEADER, at = n < first ? n : first;
+    uint8_t *block = NULL;
+    cistern_status status = base_calloc(1, STORE_DERIVED_HEADER + at, &block, err);
+    if (status != CISTERN_OK)
+        return status;
+    memcpy(block, header, STORE_DERIVED_HEADER);
+    if (at > 0)
+        memcpy(block + STORE_DERIVED_HEADER, bytes, at);
+    status = base_pwrite_full(fd, block, STORE_DERIVED_HEADER + at, 0, err);
+    free(block);
+    while (status == CISTERN_OK && at < n) {
+        size_t part = n - at < BASE_DISK_BLOCK ? n - at : (size_t)BASE_DISK_BLOCK;
+        status = base_pwrite_full(fd, bytes + at, part, STORE_DERIVED_HEADER + at, err);
+        at += part;
+    }
+    return status;
+}
+
+static cistern_status write_whole(store_derived *d, const void *bytes, size_t n, cistern_error *err)
+{
+    uint8_t header[STORE_DERIVED_HEADER];
+    base_digest payload;
+    uint64_t whole;
+    if (!base_add_u64(n, STORE_DERIVED_HEADER, &whole))
+        return base_fail(err, CISTERN_NO_SPACE, "a derived file of %zu bytes", n);
+    cistern_status status = base_disk_reserve(d->fd, whole, NULL, err);
+    if (status == CISTERN_OK)
+        status = base_sha256_of(bytes, n, &payload, err);
+    if (status != CISTERN_OK)
+        return status;
+    encode_header(&d->key, n, &payload, header);
+    return write_blocks(d->fd, header, bytes, n, err);
+}
+
 cistern_status store_derived_put(store *s, const store_derived_key *key, const void *bytes, size_t n,
                                  cistern_error *err)
 {
-    store_derived *d;
-    uint8_t *data;
-    cistern_status status = store_derived_begin(s, key, n, &d, &data, err);
+    store_derived *d = NULL;
+    char dir[STORE_NAME_MAX], hex[BASE_SHA256_HEX];
+    cistern_status status = check_key(key, err);
+    if (status == CISTERN_OK)
+        status = store_check_write(s, err);
+    if (status == CISTERN_OK)
+        status = base_calloc(1, sizeof *d, &d, err);
     if (status != CISTERN_OK)
         return status;
-    if (n > 0)
-        memcpy(data, bytes, n);
-    return store_derived_publish(d, err);
+    d->s = s;
+    d->fd = -1;
+    keep_key(d, key);
+    base_digest_hex(&key->source, hex);
+    snprintf(dir, sizeof dir, "derived/%s", hex);
+    status = create_temporary(d, dir, err);
+    if (status == CISTERN_OK)
+        status = write_whole(d, bytes, n, err);
+    if (status == CISTERN_OK)
+        status = publish(d, err);
+    store_derived_abandon(d);
+    return status;
 }
 
 struct removal {

@@ -12,6 +12,7 @@
 #ifndef STORE_DERIVED_H
 #define STORE_DERIVED_H
 
+#include "base_map.h"
 #include "base_sha256.h"
 #include "base_thread.h"
 #include "store_open.h"
@@ -28,7 +29,8 @@ typedef struct store_derived_key {
     const char *layout; /* "any", "avx2" …: which variant */
 } store_derived_key;
 
-/** Store bytes. @retval DENIED, NO_SPACE, UNEXPECTED, NO_MEMORY */
+/** Store bytes; disk space is reserved first. An unusable file of that name is replaced, a usable one stays. @retval DENIED,
+ * NO_SPACE, UNEXPECTED, NO_MEMORY */
 cistern_status store_derived_put(store *s, const store_derived_key *key, const void *bytes, size_t n,
                                  cistern_error *err) CISTERN_MUST_CHECK;
 /** Read the whole payload, checksum checked; appended to buf. @retval NOT_FOUND  absent or not usable (or >
@@ -40,8 +42,7 @@ cistern_status store_derived_get(const store *s, const store_derived_key *key, b
 typedef struct store_derived_map {
     const uint8_t *data; /* payload; NULL if size is 0 */
     size_t size;         /* bytes of it */
-    void *base;          /* of the mapping, for store_derived_unmap */
-    size_t mapped;
+    base_map whole;      /* header and payload */
 } store_derived_map;
 
 /**
@@ -56,16 +57,6 @@ void store_derived_unmap(store_derived_map *map);
 
 /** One that is being made. */
 typedef struct store_derived store_derived;
-/**
- * Begin one of exactly `size` payload bytes; disk space is reserved.
- * @param out_data  writable, page-aligned, zeroed; until publish or abandon.
- * @retval NO_SPACE, DENIED, UNEXPECTED, NO_MEMORY
- */
-cistern_status store_derived_begin(store *s, const store_derived_key *key, size_t size, store_derived **out,
-                                   uint8_t **out_data, cistern_error *err) CISTERN_MUST_CHECK;
-/** Checksum, header, sync, name; an unusable file of that name is replaced, a usable one stays. Frees d in
- * any case. */
-cistern_status store_derived_publish(store_derived *d, cistern_error *err) CISTERN_MUST_CHECK;
 /** Throw it away. NULL allowed. */
 void store_derived_abandon(store_derived *d);
 
@@ -76,7 +67,8 @@ void store_derived_abandon(store_derived *d);
  */
 cistern_status store_derived_begin_stream(store *s, store_derived **out, int *out_fd,
                                           cistern_error *err) CISTERN_MUST_CHECK;
-/** What was written is the payload of this key: as store_derived_publish. Frees d in any case. */
+/** What was written is the payload of this key: checksum, header, sync, name; an unusable file of that name is replaced, a usable
+ * one stays. Frees d in any case. */
 cistern_status store_derived_publish_stream(store_derived *d, const store_derived_key *key,
                                             cistern_error *err) CISTERN_MUST_CHECK;
 

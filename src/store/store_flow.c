@@ -9,8 +9,11 @@
 #include <errno.h>
 
 #define LOOK_MS      25u /* how often the caller looks: a cancel is passed on within that */
-/* Received before they are written: libcurl hands over 16 KiB at a time. */
-#define GATHER_BYTES ((size_t)256 << 10)
+/* Received before it is written: one block of the page cache (see base_disk.h); libcurl hands over 16 KiB at a time. */
+#define GATHER_BYTES ((size_t)BASE_DISK_BLOCK)
+/* A slow transfer is written before that: so much of each connection, or what comes in that time, is lost at a kill. */
+#define HOLD_BYTES   ((size_t)256 << 10)
+#define HOLD_MS      50u
 
 /* -- workers ------------------------------------------------------------------------------------------------ */
 
@@ -21,6 +24,7 @@ typedef struct worker {
     net_answer answer;
     char *buffer; /* GATHER_BYTES */
     size_t gathered;
+    uint64_t since; /* ms: when the first byte of these came */
 } worker;
 
 /* Log lines of workers are kept for the caller's thread. */
@@ -51,17 +55,49 @@ static cistern_status begin_whole(worker *w, cistern_error *err)
     return CISTERN_OK;
 }
 
+/* How much to write for what was gathered: a block of which only the first part is there yet goes out whole, zeros behind, if
+ * all of it is this piece's; so that the page cache holds it in one page, whatever the pace at which the rest comes. */
+static size_t pad_block(worker *w)
+{
+    const store_piece *p = w->piece;
+    bool known = w->flow->plan->partial->size != STORE_SIZE_UNKNOWN;
+    if (!known || p->pos % BASE_DISK_BLOCK != 0 || p->end - p->pos < GATHER_BYTES)
+        return w->gathered;
+    memset(w->buffer + w->gathered, 0, GATHER_BYTES - w->gathered);
+    return GATHER_BYTES;
+}
+
 /* Write what was gathered. Small writes of several workers would wait for each other on the inode's lock. */
 static cistern_status flush(worker *w, cistern_error *err)
 {
     size_t n = w->gathered;
     if (n == 0)
         return CISTERN_OK;
+    size_t whole = pad_block(w);
     w->gathered = 0;
     pthread_mutex_lock(&w->flow->writing);
-    cistern_status status = base_pwrite_full(w->flow->plan->partial->fd, w->buffer, n, w->piece->pos, err);
+    cistern_status status =
+        base_pwrite_full(w->flow->plan->partial->fd, w->buffer, whole, w->piece->pos, err);
     pthread_mutex_unlock(&w->flow->writing);
     return status == CISTERN_OK ? store_flow_state_advance(w->flow, w->piece, n, err) : status;
+}
+
+/* Take bytes up to the end of a block; returns how many. */
+static size_t gather(worker *w, const char *from, size_t n)
+{
+    uint64_t room = base_disk_to_block_end(w->piece->pos + w->gathered);
+    size_t part = n < room ? n : (size_t)room;
+    if (w->gathered == 0)
+        w->since = base_monotonic_ms();
+    memcpy(w->buffer + w->gathered, from, part);
+    w->gathered += part;
+    return part;
+}
+
+static bool is_due(const worker *w)
+{
+    return (w->piece->pos + w->gathered) % BASE_DISK_BLOCK == 0 ||
+           (w->gathered >= HOLD_BYTES && base_monotonic_ms() - w->since >= HOLD_MS);
 }
 
 static cistern_status sink(void *user, const void *bytes, size_t n, cistern_error *err)
@@ -75,12 +111,10 @@ static cistern_status sink(void *user, const void *bytes, size_t n, cistern_erro
         return base_fail(err, CISTERN_DAMAGED, "the source sends more than the %llu bytes that it announced",
                          (unsigned long long)p->end);
     for (const char *from = bytes; status == CISTERN_OK && n > 0;) {
-        size_t part = n < GATHER_BYTES - w->gathered ? n : GATHER_BYTES - w->gathered;
-        memcpy(w->buffer + w->gathered, from, part);
-        w->gathered += part;
+        size_t part = gather(w, from, n);
         from += part;
         n -= part;
-        if (w->gathered == GATHER_BYTES)
+        if (is_due(w))
             status = flush(w, err);
     }
     return status;

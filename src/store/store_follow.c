@@ -3,6 +3,7 @@
 #include "priv/store_flow_state.h"
 #include "priv/store_follow.h"
 #include "priv/store_object.h"
+#include "base_map.h"
 #include "base_mem.h"
 
 #define FOLLOW_STEP                                                                                          \
@@ -51,6 +52,9 @@ static cistern_status hash_up_to(store_follower *w, char *step, uint64_t *at, ui
         uint64_t to_edge = STORE_CHUNK_SIZE - *at % STORE_CHUNK_SIZE;
         uint64_t left = low - *at < to_edge ? low - *at : to_edge;
         size_t n = left < FOLLOW_STEP ? (size_t)left : FOLLOW_STEP;
+        if (*at % STORE_CHUNK_SIZE ==
+            0) /* what was there before, or shares extents, may be on the disk only */
+            base_map_bring(w->flow->plan->partial->fd, *at, left);
         status = base_pread_full(w->flow->plan->partial->fd, step, n, *at, err);
         if (status != CISTERN_OK)
             break;

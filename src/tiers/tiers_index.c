@@ -64,7 +64,7 @@ static cistern_status decode_index(const base_buf *buf, const catalog_version *v
     st = model_index_decode(buf->data, buf->len, sizes, v->file_count, out, err);
     if (st == CISTERN_OK) {
         store_derived_unmap(decoded); /* of no use to this index */
-    } else if (st == CISTERN_DAMAGED && decoded->base) {
+    } else if (st == CISTERN_DAMAGED && decoded->whole.data) {
         base_error_clear(err);
         st = model_index_decode(buf->data, buf->len, sizes, v->file_count + 1, out, err);
     }

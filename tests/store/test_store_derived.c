@@ -1,5 +1,6 @@
 /* Derived files: usable or as good as absent; and what a store holds. */
 #include "store_case.h"
+#include "base_disk.h"
 #include "store_derived.h"
 #include "store_usage.h"
 
@@ -162,30 +163,29 @@ static void of_another_owner_or_writable_by_others_is_not_used(void **state)
     base_buf_clear(&found);
 }
 
-static void mapping_is_filled_and_published(void **state)
+static void large_payloads_are_mapped_as_they_were_put(void **state)
 {
     store_case *c = *state;
     store_derived_key key = a_key();
-    store_derived *d = NULL;
     store_derived_map map;
-    uint8_t *data = NULL;
-    size_t n = 3000000;
-    assert_ok(store_derived_begin(c->s, &key, n, &d, &data, err));
-    assert_int_equal(data[0] | data[n - 1], 0);
-    memset(data, 7, n);
-    assert_int_equal(store_derived_open(c->s, &key, false, &map, NULL), CISTERN_NOT_FOUND);
-    assert_ok(store_derived_publish(d, err));
-    assert_ok(store_derived_open(c->s, &key, true, &map, err));
-    assert_int_equal(map.size, n);
-    assert_int_equal(map.data[n - 1], 7);
-    store_derived_unmap(&map);
-    assert_ok(store_derived_begin(c->s, &key, n, &d, &data, err));
-    store_derived_abandon(d);
-    store_derived_abandon(NULL);
+    size_t block = (size_t)BASE_DISK_BLOCK, sizes[] = {block - STORE_DERIVED_HEADER, block, 3 * block + 5};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        uint8_t *bytes = case_bytes(sizes[i], 1);
+        key.version = (unsigned)i + 1;
+        assert_int_equal(store_derived_open(c->s, &key, false, &map, NULL), CISTERN_NOT_FOUND);
+        assert_ok(store_derived_put(c->s, &key, bytes, sizes[i], err));
+        assert_ok(store_derived_open(c->s, &key, true, &map, err));
+        assert_int_equal(map.size, sizes[i]);
+        assert_memory_equal(map.data, bytes, sizes[i]);
+        assert_int_equal((uintptr_t)map.whole.data % (map.whole.size < block ? 4096 : block), 0);
+        store_derived_unmap(&map);
+        free(bytes);
+    }
     char dir[4 * CASE_PATH], hex[BASE_SHA256_HEX];
     base_digest_hex(&key.source, hex);
     snprintf(dir, sizeof dir, "derived/%s", hex);
-    assert_int_equal(case_entries(c, dir), 1);
+    assert_int_equal(case_entries(c, dir), 3);
+    store_derived_abandon(NULL);
 }
 
 static void a_stream_gets_its_key_and_size_at_the_end(void **state)
@@ -268,7 +268,7 @@ int main(void)
         TEST(verify_reads_every_byte_and_tells_what_is_wrong),
         TEST(every_flip_and_cut_is_as_good_as_absent),
         TEST(of_another_owner_or_writable_by_others_is_not_used),
-        TEST(mapping_is_filled_and_published),
+        TEST(large_payloads_are_mapped_as_they_were_put),
         TEST(a_stream_gets_its_key_and_size_at_the_end),
         TEST(a_stream_that_is_abandoned_leaves_nothing),
         TEST(names_that_are_none_are_refused),

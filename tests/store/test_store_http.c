@@ -158,7 +158,7 @@ static void killed_and_resumed(void **state)
     origin_process_faults(&h->origin, "{}");
     assert_pulled(h);
     assert_true(h->got.resumed > 0);
-    /* For each kill: four connections with a record of at most 256 KiB and what lay in socket buffers. */
+    /* For each kill: four connections with a record of at most 256 KiB or 50 ms, and what lay in socket buffers. */
     assert_true(h->got.transferred + h->got.resumed == SIZE);
     assert_true(h->got.resumed >= 2 * MIB);
 }
