@@ -303,8 +303,12 @@ cistern_status formats_decoded_write(formats_decoded *d, model_index *index, con
                          "tensor '%s' does not lie plain in the file, and there is no place to unpack it to",
                          d->entries[0].name);
     base_buf_init(&header, FORMATS_DECODED_HEADER_MAX);
-    if (!(st = make_header(d, &header, err)) &&
-        !(st = model_index_settle_file(index, d->file, header.len, header.len + d->end, err)))
+    st = make_header(d, &header, err);
+    if (st == CISTERN_DAMAGED) /* what a full buffer says; names of quotes alone take twice their bytes */
+        st = base_fail(err, CISTERN_UNREADABLE,
+                       "names and shapes of the decoded tensors take more than %u bytes",
+                       FORMATS_DECODED_HEADER_MAX);
+    if (!st && !(st = model_index_settle_file(index, d->file, header.len, header.len + d->end, err)))
         st = write_all(d, &header, sink, err);
     base_buf_clear(&header);
     return st;

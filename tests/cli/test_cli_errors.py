@@ -203,6 +203,16 @@ class Files(cli_support.Case):
         (self.dir / "page.gif").write_bytes(b"GIF89a\1\0\1\0\0\0\0;")
         self.fails(66, "classify", "digits", "page.gif", says=["GIF"])
 
+    def test_a_config_as_long_as_allowed_and_one_byte_more(self):
+        config = self.dir / "long.json"
+        for size, code in ((1 << 20, 0), ((1 << 20) + 1, 65)):
+            config.write_text((MODEL / "config.json").read_text().ljust(size))
+            arguments = ("add", MODEL / "digits-vgg11_bn.pth", "--as", f"long{code}", "--config", config)
+            if code == 0:
+                self.ok(*arguments)
+            else:
+                self.fails(code, *arguments, says=["1048577 bytes, at most 1048576 allowed"])
+
     def test_bad_facts(self):
         self.fails(2, "add", MODEL / "digits-vgg11_bn.pth", "--as", "x", "--arch", "resnet50", says=["resnet50", "vgg16"])
         self.fails(2, "add", MODEL / "digits-vgg11_bn.pth", "--as", "x", "--preprocess", "caffe9", says=["caffe9"])

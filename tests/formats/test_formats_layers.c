@@ -443,6 +443,72 @@ static void the_budget_has_an_end(void **state)
                  CISTERN_UNREADABLE, &err);
 }
 
+static cistern_status nothing(const void *what, formats_writer *w, cistern_error *err)
+{
+    (void)what;
+    (void)w;
+    (void)err;
+    return CISTERN_OK;
+}
+
+static void add_empty(fixture *f, const char *name)
+{
+    model_tensor t = {.name = name, .dtype = MODEL_U8, .rank = 1};
+
+    assert_ok(formats_decoded_add(f->out.decoded, f->out.index, &t, nothing, "", 0, NULL), NULL);
+}
+
+#define ENTRY "\"\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}"
+
+/* Tensors of no bytes, whose header takes FORMATS_DECODED_HEADER_MAX bytes, and `more`. */
+static cistern_status header_at_its_end(fixture *f, size_t more, cistern_error *err)
+{
+    char name[MODEL_NAME_MAX + 1];
+    size_t quotes = MODEL_NAME_MAX - 7, each = 7 + 2 * quotes + sizeof ENTRY - 1 + 1;
+    size_t room = FORMATS_DECODED_HEADER_MAX - 8 - 2, count = room / each - 1, last;
+    formats_sink sink = {keep, &f->file};
+
+    memset(name, '"', sizeof name - 1);
+    name[MODEL_NAME_MAX] = 0;
+    for (size_t i = 0; i < count; i++) {
+        char number[8];
+        (void)snprintf(number, sizeof number, "%07zu", i);
+        memcpy(name, number, 7);
+        add_empty(f, name);
+    }
+    last =
+        room - count * each - (sizeof ENTRY - 1) + more; /* bytes of its name, between one and two names' */
+    for (size_t n = 0; n < 2; n++) {                     /* so it becomes two */
+        size_t bytes = n ? last : each / 2 - sizeof ENTRY;
+        last -= n ? 0 : bytes + sizeof ENTRY;
+        size_t doubled = bytes > MODEL_NAME_MAX ? bytes - MODEL_NAME_MAX : 0, len = bytes - doubled;
+        memset(name, n ? 'x' : 'y', len);
+        memset(name, '"', doubled);
+        name[len] = 0;
+        add_empty(f, name);
+    }
+    return formats_decoded_write(f->out.decoded, f->out.index, &sink, err);
+}
+
+static void names_that_fill_the_header(void **state)
+{
+    fixture *f = *state;
+    cistern_error err = CISTERN_ERROR_INIT;
+
+    assert_ok(header_at_its_end(f, 0, &err), &err);
+    assert_int_equal(f->file.len, FORMATS_DECODED_HEADER_MAX);
+}
+
+static void names_that_are_one_byte_too_much_for_the_header(void **state)
+{
+    fixture *f = *state;
+    cistern_error err = CISTERN_ERROR_INIT;
+
+    assert_says(header_at_its_end(f, 1, &err), CISTERN_UNREADABLE, &err,
+                "names and shapes of the decoded tensors take more than 50331648 bytes");
+    assert_int_equal(f->file.len, 0);
+}
+
 static cistern_status full(void *user, const void *bytes, size_t n, cistern_error *err)
 {
     (void)user;
@@ -487,6 +553,8 @@ int main(void)
         TEST(too_many_bytes_are_refused),
         TEST(too_few_bytes_are_refused),
         TEST(the_budget_has_an_end),
+        TEST(names_that_fill_the_header),
+        TEST(names_that_are_one_byte_too_much_for_the_header),
         TEST(what_the_sink_says_comes_through),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

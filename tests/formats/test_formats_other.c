@@ -1,6 +1,7 @@
 /* Files that are no weights: recognised and explained. And every file cut at two hundred places. */
 #include <fcntl.h>
 #include "base_map.h"
+#include "protobuf_forge.h"
 #include "weight_read.h"
 
 #define CUTS 200
@@ -104,12 +105,35 @@ static void cut_files_are_refused(void **state)
         cut_everywhere(names[i]);
 }
 
+/* A version, `fields` fields that say nothing, and a graph, which makes it an ONNX model if it is looked at. */
+static void message_says(uint64_t version, unsigned fields, unsigned last, const char *part, int line)
+{
+    forge f = {0};
+
+    pb_number(&f, 1, version);
+    for (unsigned i = 0; i < fields; i++)
+        pb_number(&f, 6, 1);
+    pb_text(&f, last, "");
+    weight_refused(&f, NO_OFFSET, part, __FILE__, line);
+    forge_free(&f);
+}
+
+static void protocol_buffers_are_told_by_as_many_fields_as_are_looked_at_and_no_more(void **state)
+{
+    (void)state;
+    message_says(8, 62, 7, "ONNX", __LINE__);
+    message_says(8, 63, 7, "a protocol buffers file", __LINE__);
+    message_says(63, 0, 2, "a TensorFlow SavedModel's description", __LINE__);
+    message_says(64, 0, 2, "a protocol buffers file", __LINE__);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_no_weight_file_is_told),
         cmocka_unit_test(the_tar_format_of_2016_is_refused_by_name),
         cmocka_unit_test(cut_files_are_refused),
+        cmocka_unit_test(protocol_buffers_are_told_by_as_many_fields_as_are_looked_at_and_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -248,6 +248,7 @@ static void opcode_bombs_meet_limits(void **state)
                  "h\x01"
                  "a",
                  2, FORMATS_CELLS_MAX, "have more than 1048576 members");
+    assert_limit("\x80\x02]", "cA\nB\na", 0, FORMATS_CLASSES_MAX, "asks for more than 65536 classes");
 }
 
 /* A storage, or a tensor of one, mentioned over and over from the memo. */
@@ -491,6 +492,13 @@ static void arguments_are_counted(void **state)
     assert_pickle_refused(31, "an OrderedDict is made of None, not of pairs",
                           "\x80\x02"
                           "ccollections\nOrderedDict\n]Na\x85R.");
+    /* eight is what the longest of them takes, and no tuple may have more */
+    assert_pickle_refused(45, "_rebuild_tensor_v2 is given 8 arguments, 5 to 7 are right",
+                          "\x80\x02"
+                          "ctorch._utils\n_rebuild_tensor_v2\n(NNNNNNNNtR.");
+    assert_pickle_refused(46, "is given a tuple of 9 members, not a tuple of at most 8",
+                          "\x80\x02"
+                          "ctorch._utils\n_rebuild_tensor_v2\n(NNNNNNNNNtR.");
 }
 
 /* Structure: marks, stack, STOP, ends. */

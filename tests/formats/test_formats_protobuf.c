@@ -64,6 +64,22 @@ static void fields_of_every_wire_type(void **state)
     forge_free(&f);
 }
 
+/* The only field. */
+static void accepted(forge *f, uint32_t number, uint64_t value)
+{
+    window w;
+    formats_field field;
+    bool more;
+
+    window_open(&w, f);
+    assert_ok(formats_protobuf_next(&w.p, &field, &more), &w.err);
+    assert_true(more);
+    assert_int_equal(field.number, number);
+    assert_true(field.value == value);
+    guard_page_free(&w.page);
+    forge_free(f);
+}
+
 /* 25: varints */
 static void numbers_that_do_not_end_or_are_too_large(void **state)
 {
@@ -74,6 +90,8 @@ static void numbers_that_do_not_end_or_are_too_large(void **state)
     refused(&f, 1, "a number of more than 64 bits");
     FORGE(&f, "\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"); /* 65 bits */
     refused(&f, 1, "a number of more than 64 bits");
+    FORGE(&f, "\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"); /* 64 bits in 10 bytes */
+    accepted(&f, 1, UINT64_MAX);
     FORGE(&f, "\x08\xff");
     refused(&f, 1, "a number does not end inside its message");
     FORGE(&f, "\x08");
@@ -113,6 +131,8 @@ static void groups_and_field_numbers_that_are_none(void **state)
     refused(&f, 0, "field 1 has wire type 6");
     FORGE(&f, "\x00\x01");
     refused(&f, 0, "field number 0, from 1 to 536870911 allowed");
+    pb_number(&f, 536870911, 7);
+    accepted(&f, 536870911, 7);
     pb_varint(&f, (uint64_t)1 << 32);
     refused(&f, 0, "field number 536870912, from 1 to 536870911 allowed");
 }

@@ -163,6 +163,9 @@ static void nothing_is_said_twice(void **state)
     assert_header_refused("{\"__metadata__\":{\"a\":^1}}", 0, "the header has '1' where '\"' should be");
     assert_header_refused("{\"a\":{^\"size\":1}}", 0,
                           "a field 'size'; dtype, shape and data_offsets are known");
+    assert_header_refused("{\"a\":{\"dtype\":^\"UUUUUUUUUUUUUUU\"}}", 0,
+                          "has dtype 'UUUUUUUUUUUUUUU', which");
+    assert_header_refused("{\"a\":{\"dtype\":\"^UUUUUUUUUUUUUUUU\"}}", 0, "has more than 15 bytes");
     assert_header_refused("{^\"a\":{\"dtype\":\"U8\",\"shape\":[]}}", 0, "tensor 'a' has no data_offsets");
     assert_header_refused("{^\"a\":{\"shape\":[],\"data_offsets\":[0,0]}}", 0, "tensor 'a' has no dtype");
     assert_header_refused("{\"a\":{\"dtype\":^\"F8_E4M3\"}}", 0,

@@ -151,6 +151,31 @@ static void a_list_as_long_as_allowed_and_one_byte_more(void **state)
     }
 }
 
+/* A list whose shard's name, or a key of its own, has so many bytes. */
+static void list_says(bool key, int n, const char *part, int line)
+{
+    char name[512], list[1024];
+
+    memset(name, 'n', sizeof name);
+    name[n] = 0;
+    if (key)
+        (void)snprintf(list, sizeof list, "{\"%s\": 1, \"weight_map\": {\"c\": \"1.safetensors\"}}", name);
+    else
+        (void)snprintf(list, sizeof list, "{\"weight_map\": {\"a\": \"%s\"}}", name);
+    foreign v = shards(list);
+    assert_message_has(foreign_read(&v), CISTERN_UNREADABLE, &v.err, part, __FILE__, line);
+    foreign_free(&v);
+}
+
+static void names_in_a_list_as_long_as_allowed_and_one_byte_more(void **state)
+{
+    (void)state;
+    list_says(false, 255, "which is not here", __LINE__);
+    list_says(false, 256, "a string in the header has more than 255 bytes", __LINE__);
+    list_says(true, 64, "tensor 'c' is not in the shard", __LINE__);
+    list_says(true, 65, "a string in the header has more than 64 bytes", __LINE__);
+}
+
 static void texts_alone_are_no_weights(void **state)
 {
     foreign v = {0};
@@ -173,6 +198,7 @@ int main(void)
         cmocka_unit_test(the_offset_is_that_of_the_entry),
         cmocka_unit_test(what_lies_beside_weights),
         cmocka_unit_test(texts_alone_are_no_weights),
+        cmocka_unit_test(names_in_a_list_as_long_as_allowed_and_one_byte_more),
         cmocka_unit_test(a_list_as_long_as_allowed_and_one_byte_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -217,7 +217,7 @@ static void headers_and_entries_that_do_not_fit(void **state)
     } cases[] = {
         {1, 1, 4, 0, 8, 16, "byte order 1 (big-endian), only little-endian is read"},
         {0, 0, 4, 0, 8, 16, "0 data files, from 1 to 4096 allowed"},
-        {4097, 0, 4, 0, 8, 16, "4097 data files, from 1 to 4096 allowed"},
+        {FORMATS_SHARDS_MAX + 1, 0, 4, 0, 8, 16, "4097 data files, from 1 to 4096 allowed"},
         {1, 0, 4, 7, 8, 16, "tensor 'w' is in data file 7 of 1"},
         {1, 0, 4, 0, 9, 16, "tensor 'w' is at byte 9 of " DATA ", beyond the end of its 24 bytes"},
         {1, 0, 4, 0, UINT64_MAX, 16, "tensor 'w' is at byte 18446744073709551615 of"},
@@ -246,6 +246,13 @@ static void checkpoints_whose_data_files_are_not_given(void **state)
         foreign_read(&v), CISTERN_UNREADABLE, &v.err,
         "its tensors are in 'v/variables.data-00000-of-00002', which is not here: give the whole directory",
         __FILE__, __LINE__);
+    foreign_free(&v);
+    header = bundle_header(FORMATS_SHARDS_MAX, 0); /* as many as allowed: one more is refused before */
+    entry = bundle_entry(4, 0, 8, 16);
+    v = checkpoint(&header, &entry);
+    assert_message_has(foreign_read(&v), CISTERN_UNREADABLE, &v.err,
+                       "its tensors are in 'v/variables.data-00000-of-04096', which is not here", __FILE__,
+                       __LINE__);
     foreign_free(&v);
     v = plain_checkpoint();
     v.file[1].path = "renamed";

@@ -123,6 +123,31 @@ static void what_is_too_large_for_one_onnx_file_is_refused_before_a_byte(void **
     assert_int_equal(c.bytes.len, 0);
 }
 
+/* Weights of exactly so many bytes, to a sink that takes none: asked for, it was not too much. */
+static void an_onnx_file_as_large_as_allowed_and_one_number_more(void **state)
+{
+    (void)state;
+    static const float one = 1;
+    model_tensor huge = {.dtype = MODEL_F32, .rank = 2, .shape = {20000, 25000}, .stride = {0, 0}};
+    formats_out t[] = {{.name = "features.0.weight", .rank = 2, .shape = {20000, 25000}, .dtype = MODEL_F32},
+                       tensor("features.0.bias", MODEL_F32, 1, &one)};
+    collected c = {.left = 0};
+    const formats_sink sink = {collect, &c};
+    cistern_error err = CISTERN_ERROR_INIT;
+    model_values_init(&t[0].values, &huge, (const uint8_t *)&one);
+    formats_onnx_out o = {.vgg = model_vgg_find("vgg11"),
+                          .tensors = t,
+                          .count = 1,
+                          .height = 224,
+                          .width = 224,
+                          .producer_version = "0"};
+    assert_int_equal(huge.shape[0] * huge.shape[1] * sizeof(float), FORMATS_ONNX_INSIDE_MAX);
+    assert_int_equal(formats_write_onnx(&o, &sink, NULL, NULL, &err), CISTERN_NO_SPACE);
+    o.count = 2;
+    assert_int_equal(formats_write_onnx(&o, &sink, NULL, NULL, &err), CISTERN_USAGE);
+    assert_non_null(strstr(err.text, "2000000004 bytes of weights, 2000000000 fit into one ONNX file"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -131,6 +156,7 @@ int main(void)
         cmocka_unit_test(every_failure_of_the_sink_is_passed_on),
         cmocka_unit_test(the_name_of_the_metadata_is_refused),
         cmocka_unit_test(what_is_too_large_for_one_onnx_file_is_refused_before_a_byte),
+        cmocka_unit_test(an_onnx_file_as_large_as_allowed_and_one_number_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -518,6 +518,64 @@ static void what_unpacks_to_something_else_is_refused(void **state)
                 "is compressed and unpacks to");
 }
 
+/* A compressed member of this many bytes, the rest as it should be. */
+static void unpacked_says(size_t which, const void *bytes, size_t n, const char *part, int line)
+{
+    members g = good();
+    forge packed = deflated(bytes, n), f = {0};
+    forge_member *m = &g.m[which];
+    cistern_error err = CISTERN_ERROR_INIT;
+    model_index *index = NULL;
+    uint32_t right = (uint32_t)crc32_z(0, bytes, n);
+    size_t decoded = 0;
+
+    m->method = 8;
+    m->data = packed.data;
+    m->size = packed.len;
+    m->crc_xor = (uint32_t)crc32_z(0, m->data, m->size) ^ right;
+    forge_zip z = zip_make(&f, g.m, g.n);
+    size_t at = z.directory;
+    for (size_t i = 0; i < which; i++)
+        at += 46 + strlen(g.m[i].name) + g.m[i].extra_len;
+    forge_set_le(&f, at + 24, n, 4);
+    formats_file file = {.path = "w", .data = f.data, .size = f.len};
+    formats_sink sink = {forget, &decoded};
+    assert_message_has(formats_read(&file, 1, &sink, &index, &err), CISTERN_UNREADABLE, &err, part, __FILE__,
+                       line);
+    forge_free(&packed);
+    forge_free(&g.pickle);
+    forge_free(&f);
+}
+
+/* A pickle that is one long text: unpacked it is no state_dict, above the limit it is not unpacked. */
+static void a_pickle_unpacks_to_as_much_as_allowed_and_one_byte_more(void **state)
+{
+    (void)state;
+    for (size_t more = 0; more < 2; more++) {
+        size_t n = FORMATS_UNPACKED_MAX + more;
+        forge pickle = {0};
+        FORGE(&pickle, "\x80\x02X");
+        forge_le(&pickle, n - 8, 4);
+        forge_zeros(&pickle, 1);
+        pickle.data = realloc(pickle.data, n);
+        assert_non_null(pickle.data);
+        memset(pickle.data + 7, 'a', n - 8);
+        pickle.data[n - 1] = '.';
+        unpacked_says(0, pickle.data, n, more ? "is compressed and unpacks to" : "tensors", __LINE__);
+        forge_free(&pickle);
+    }
+}
+
+static void a_byte_order_unpacks_to_as_much_as_allowed_and_one_byte_more(void **state)
+{
+    char text[66];
+
+    (void)state;
+    memset(text, 'b', sizeof text);
+    unpacked_says(1, text, 64, "byte order 'bbbbbbbbbbbbbbbb', only 'little' is read", __LINE__);
+    unpacked_says(1, text, 65, "is compressed and unpacks to", __LINE__);
+}
+
 static void byte_order_must_be_little(void **state)
 {
     members g = good();
@@ -607,6 +665,8 @@ int main(void)
         cmocka_unit_test(a_wrong_checksum_is_seen),
         cmocka_unit_test(compressed_members_are_unpacked),
         cmocka_unit_test(what_unpacks_to_something_else_is_refused),
+        cmocka_unit_test(a_pickle_unpacks_to_as_much_as_allowed_and_one_byte_more),
+        cmocka_unit_test(a_byte_order_unpacks_to_as_much_as_allowed_and_one_byte_more),
         cmocka_unit_test(byte_order_must_be_little),
         cmocka_unit_test(other_zips_are_told),
         cmocka_unit_test(zip64_sizes_are_read_from_the_extra_field),

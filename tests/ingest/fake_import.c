@@ -99,6 +99,27 @@ static void too_long(void)
         send_bytes(piece, 1 << 20);
 }
 
+static void send_zeros(size_t n)
+{
+    char *piece = calloc(1, 1 << 20);
+
+    for (size_t step; piece && n; n -= step) {
+        step = n < 1 << 20 ? n : 1 << 20;
+        send_bytes(piece, step);
+    }
+    free(piece);
+}
+
+static void longest(void)
+{
+    send_zeros(INGEST_ANSWER_MAX);
+}
+
+static void one_byte_too_long(void)
+{
+    send_zeros(INGEST_ANSWER_MAX + 1);
+}
+
 static void endless(void)
 {
     for (;;)
@@ -404,6 +425,8 @@ static const struct {
     MODE(beyond_the_file),
     MODE(other_size),
     MODE(too_long),
+    MODE(longest),
+    MODE(one_byte_too_long),
     MODE(endless),
     MODE(silent),
     MODE(garbage),

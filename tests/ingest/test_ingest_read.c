@@ -272,6 +272,25 @@ static void only_regular_files_are_read(void **state)
     assert_fails(ingest_read(NULL, &file, 0, NULL, &index, &err), CISTERN_USAGE, &err);
 }
 
+static void one_file_more_than_a_version_has_is_refused(void **state)
+{
+    static ingest_file files[MODEL_FILES_MAX + 1];
+    int fd = open_data("zip_plain.pth");
+    cistern_error err = CISTERN_ERROR_INIT;
+    model_index *index = NULL;
+
+    (void)state;
+    for (size_t i = 0; i <= MODEL_FILES_MAX; i++)
+        files[i] = (ingest_file){-1, "w"};
+    files[0].fd = fd;
+    assert_says(ingest_read(NULL, files, MODEL_FILES_MAX + 1, NULL, &index, &err), CISTERN_USAGE, &err,
+                "4097 files to read, 1 to 4096 are allowed");
+    /* as many are looked at, of which the second is none */
+    assert_says(ingest_read(NULL, files, MODEL_FILES_MAX, NULL, &index, &err), CISTERN_UNEXPECTED, &err,
+                "cannot read w");
+    close(fd);
+}
+
 static void an_empty_file_is_told(void **state)
 {
     ingest_file file = {forty_bytes(), "w"};
@@ -332,6 +351,10 @@ static void lies_are_seen(void **state)
 static void an_answer_has_a_limit(void **state)
 {
     (void)state;
+    assert_fake_refused("longest",
+                        "no valid answer about this file (it begins wrongly)"); /* taken, and looked at */
+    assert_fake_refused("one_byte_too_long",
+                        "the reader's answer about this file has more than 67108888 bytes");
     assert_fake_refused("too_long",
                         "too_long: the reader's answer about this file has more than 67108888 bytes");
     assert_fake_refused("endless", "the reader's answer about this file has more than 67108888 bytes");
@@ -570,6 +593,7 @@ int main(void)
         cmocka_unit_test(low_descriptor_numbers_do_not_collide),
         cmocka_unit_test(offsets_do_not_matter_and_do_not_move),
         cmocka_unit_test(only_regular_files_are_read),
+        cmocka_unit_test(one_file_more_than_a_version_has_is_refused),
         cmocka_unit_test(an_empty_file_is_told),
         cmocka_unit_test(ignored_children_do_not_matter),
         cmocka_unit_test(a_good_answer_is_taken),

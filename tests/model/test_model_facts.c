@@ -261,6 +261,37 @@ static void labels_come_as_lines_or_as_json(void **state)
     }
 }
 
+/* Lines, of which the last is a text of `bytes` bytes. */
+static cistern_status with_labels(unsigned count, unsigned bytes, uint32_t *classes, cistern_error *err)
+{
+    model_facts facts;
+    base_buf text;
+    model_facts_init(&facts);
+    base_buf_init(&text, 1 << 20);
+    for (unsigned i = 1; i < count; i++)
+        assert_int_equal(base_buf_put(&text, "x\n", 2, NULL), CISTERN_OK);
+    for (unsigned i = 0; i < bytes; i++)
+        assert_int_equal(base_buf_put(&text, "y", 1, NULL), CISTERN_OK);
+    cistern_status st = model_facts_set_labels(&facts, text.data, text.len, MODEL_FACT_FLAG, err);
+    *classes = facts.classes;
+    base_buf_clear(&text);
+    model_facts_clear(&facts);
+    return st;
+}
+
+static void labels_as_many_and_as_long_as_allowed_and_one_more(void **state)
+{
+    cistern_error err = CISTERN_ERROR_INIT;
+    uint32_t classes;
+    (void)state;
+    assert_int_equal(with_labels(MODEL_LABELS_MAX, MODEL_LABEL_BYTES_MAX, &classes, &err), CISTERN_OK);
+    assert_int_equal(classes, MODEL_LABELS_MAX);
+    assert_int_equal(with_labels(MODEL_LABELS_MAX + 1, 1, &classes, &err), CISTERN_USAGE);
+    assert_string_equal(err.text, "65537 labels, from 1 to 65536 allowed");
+    assert_int_equal(with_labels(2, MODEL_LABEL_BYTES_MAX + 1, &classes, &err), CISTERN_USAGE);
+    assert_string_equal(err.text, "label 1 is not a text of at most 256 bytes");
+}
+
 static void stored_facts_read_back_equal(void **state)
 {
     (void)state;
@@ -372,6 +403,7 @@ int main(void)
         cmocka_unit_test(a_class_for_the_background_moves_the_names_by_one),
         cmocka_unit_test(labels_that_do_not_number_the_classes_are_refused),
         cmocka_unit_test(labels_come_as_lines_or_as_json),
+        cmocka_unit_test(labels_as_many_and_as_long_as_allowed_and_one_more),
         cmocka_unit_test(stored_facts_read_back_equal),
         cmocka_unit_test(a_wrong_way_to_prepare_is_named),
         cmocka_unit_test(hostile_stored_facts_are_damage),

@@ -1,5 +1,6 @@
 /* Directories as versions: which files, under which names, and what is refused. */
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include "cistern_test.h"
 #include "temp_dir.h"
@@ -138,6 +139,56 @@ static void as_deep_as_allowed_and_one_deeper(void **state)
     assert_says(expand(f, "m"), CISTERN_USAGE, &f->err, "directories more than 16 deep");
 }
 
+/* Each file is open: where so many are not allowed, the test cannot be made. */
+static void allow_descriptors(rlim_t n)
+{
+    struct rlimit limit;
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    if (limit.rlim_cur >= n)
+        return;
+    limit.rlim_cur = limit.rlim_max < n ? limit.rlim_max : n;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < n)
+        TEST_SKIP("not so many open files are allowed here");
+}
+
+static void as_many_files_as_allowed_and_one_more(void **state)
+{
+    fixture *f = *state;
+    char path[32];
+
+    allow_descriptors(CATALOG_FILES_MAX + 64);
+    for (int i = 0; i <= CATALOG_FILES_MAX; i++) {
+        if (i == CATALOG_FILES_MAX) {
+            assert_ok(expand(f, "m"), &f->err);
+            assert_int_equal(f->tree.count, CATALOG_FILES_MAX);
+            tiers_tree_clear(&f->tree);
+        }
+        (void)snprintf(path, sizeof path, "m/%d", i);
+        put(f, path);
+    }
+    assert_says(expand(f, "m"), CISTERN_USAGE, &f->err, "more than 4096 files");
+}
+
+static void as_many_directories_as_allowed_and_one_more(void **state)
+{
+    fixture *f = *state;
+    char path[32];
+
+    put(f, "m/file");
+    for (int i = 0; i <= CATALOG_FILES_MAX; i++) {
+        if (i == CATALOG_FILES_MAX) {
+            assert_ok(expand(f, "m"), &f->err);
+            assert_int_equal(f->tree.count, 1);
+            tiers_tree_clear(&f->tree);
+        }
+        (void)snprintf(path, sizeof path, "m/d%d", i);
+        make(f, path);
+    }
+    assert_says(expand(f, "m"), CISTERN_USAGE, &f->err, "or more than 4096 of them");
+}
+
 static void files_and_directories_together(void **state)
 {
     fixture *f = *state;
@@ -165,6 +216,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(pipes_are_no_files, setup, teardown),
         cmocka_unit_test_setup_teardown(directories_without_files, setup, teardown),
         cmocka_unit_test_setup_teardown(as_deep_as_allowed_and_one_deeper, setup, teardown),
+        cmocka_unit_test_setup_teardown(as_many_files_as_allowed_and_one_more, setup, teardown),
+        cmocka_unit_test_setup_teardown(as_many_directories_as_allowed_and_one_more, setup, teardown),
         cmocka_unit_test_setup_teardown(files_and_directories_together, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
