@@ -1,4 +1,4 @@
-/* How much one weight file may ask for. Each limit has a test at it and one above it.
+/* How much one weight file may ask for. Each limit has a test at it and one above it: tests/house/limits.txt names them.
  *
  * The pickle machine's worst case is the sum of its tables below, about 68 MiB, whatever the file's size; a real
  * VGG takes less than one. The index of 65,536 tensors with the longest names takes another 45 MiB.

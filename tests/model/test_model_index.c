@@ -209,6 +209,30 @@ static void epsilon_is_above_zero_and_at_most_one(void **state)
     model_index_free(index);
 }
 
+/* The kind is ours, notes may hold what a file says: they are cut, and there are no more than sixteen. */
+static void kind_and_notes_as_long_as_allowed_and_one_more(void **state)
+{
+    model_index *index = index_of(1);
+    char text[300];
+    (void)state;
+    memset(text, 'k', sizeof text);
+    text[64] = 0;
+    assert_int_equal(model_index_set_kind(index, text, MODEL_FAMILY_TORCH, NULL), CISTERN_UNEXPECTED);
+    text[63] = 0;
+    assert_int_equal(model_index_set_kind(index, text, MODEL_FAMILY_TORCH, NULL), CISTERN_OK);
+    memset(text, 'n', sizeof text);
+    text[256] = 0;
+    model_index_note(index, text);
+    text[255] = 0;
+    assert_string_equal(model_index_note_peek(index, 0), text);
+    model_index_note(index, text);
+    assert_string_equal(model_index_note_peek(index, 1), text);
+    for (int i = 2; i < 20; i++)
+        model_index_note(index, "more");
+    assert_int_equal(model_index_note_count(index), 16);
+    model_index_free(index);
+}
+
 static void flipped_bytes_never_give_a_tensor_outside_its_file(void **state)
 {
     uint64_t size;
@@ -325,6 +349,7 @@ int main(void)
         cmocka_unit_test(every_truncation_is_damage_and_no_byte_is_read_past_the_end),
         cmocka_unit_test(values_that_no_release_wrote_are_damage),
         cmocka_unit_test(epsilon_is_above_zero_and_at_most_one),
+        cmocka_unit_test(kind_and_notes_as_long_as_allowed_and_one_more),
         cmocka_unit_test(flipped_bytes_never_give_a_tensor_outside_its_file),
         cmocka_unit_test(a_file_that_is_added_is_settled_later),
         cmocka_unit_test(files_have_a_limit),
