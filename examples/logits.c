@@ -54,7 +54,7 @@ static cistern_status pull(cistern *c, const char *origin, const char *name, con
                            cistern_error *err)
 {
     cistern_pull_options options = CISTERN_PULL_OPTIONS_INIT;
-    cistern_pull_result result;
+    cistern_pull_result result = {.size = sizeof result};
     cistern_version *version = NULL;
     memset(&result, 0, sizeof result);
     result.size = sizeof result;

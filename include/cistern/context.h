@@ -32,6 +32,14 @@ CISTERN_API unsigned cistern_threads(const cistern *c);
 /** Requests made to any origin since the context was made, and bytes of bodies received. */
 CISTERN_API void cistern_traffic(const cistern *c, uint64_t *requests, uint64_t *bytes);
 
+/* Structures whose first member is `size` may grow at their end. Whoever makes one sets it to its own sizeof: callers of
+ * options and of results that calls fill (begin with the _INIT, or with {.size = sizeof x}), the library of what it hands to
+ * call-backs. So programs and libraries of different releases work together:
+ *   options, smaller than the library's: what they lack has its default; larger: as long as what the library does not know is
+ *   zero, else CISTERN_USAGE, so that nothing that was asked for is silently left out;
+ *   results: filled as far as both know them, `size` and the rest stay as they were;
+ *   without a size: CISTERN_USAGE, or 0 from functions that return whether there is one. */
+
 /** Progress of a long call; on the caller's thread, at most 10 times a second and once at the end of each step. */
 typedef struct cistern_progress {
     size_t size;      /* bytes of this structure */

@@ -38,8 +38,8 @@ static cistern_status collect(cistern *c, bool dry_run, const base_run *run, gc_
 
 static void tell_totals(const tiers_gc_totals *t, cistern_gc_result *out)
 {
-    *out = (cistern_gc_result){
-        .size = sizeof *out,
+    cistern_gc_result result = {
+        .size = sizeof result,
         .blobs = t->count[TIERS_GC_BLOB],
         .blob_bytes = t->bytes[TIERS_GC_BLOB],
         .partials = t->count[TIERS_GC_PARTIAL],
@@ -53,6 +53,7 @@ static void tell_totals(const tiers_gc_totals *t, cistern_gc_result *out)
         .versions = t->versions,
         .kept_removed = t->kept_removed,
     };
+    api_sized_give(&result, sizeof result, out);
 }
 
 cistern_status cistern_gc(cistern *c, int dry_run, const cistern_call *call, cistern_gc_fn fn, void *user,
@@ -62,8 +63,12 @@ cistern_status cistern_gc(cistern *c, int dry_run, const cistern_call *call, cis
     base_run run;
     gc_forward items = {fn, user};
     tiers_gc_totals totals;
-    api_run_init(c, call, &forward, &run);
-    cistern_status st = collect(c, dry_run != 0, &run, &items, &totals, err);
+    cistern_status st = api_run_init(c, call, &forward, &run, err);
+    if (st == CISTERN_OK)
+        st = api_sized_check(out, "cistern_gc_result", err);
+    if (st != CISTERN_OK)
+        return st;
+    st = collect(c, dry_run != 0, &run, &items, &totals, err);
     if (out)
         tell_totals(&totals, out); /* after a failure: what was deleted before it */
     return st;
@@ -76,9 +81,10 @@ cistern_status cistern_pin(cistern *c, const char *reference, const char *why, c
     base_run run;
     catalog_version v;
     bool created = false;
-    api_run_init(c, call, &forward, &run);
     catalog_version_init(&v);
-    cistern_status st = tiers_pin(c->chain, reference, why, &run, &v, &created, err);
+    cistern_status st = api_run_init(c, call, &forward, &run, err);
+    if (st == CISTERN_OK)
+        st = tiers_pin(c->chain, reference, why, &run, &v, &created, err);
     if (st == CISTERN_OK && out_new)
         *out_new = created;
     if (st == CISTERN_OK && out)
@@ -143,8 +149,11 @@ cistern_status cistern_stats_read(cistern *c, const cistern_call *call, cistern_
     tiers_gc_totals totals;
     store *s = NULL;
     cistern_stats stats = {.size = sizeof stats};
-    api_run_init(c, call, &forward, &run);
-    cistern_status st = tiers_local_if_there(c->chain, &s, err);
+    cistern_status st = api_run_init(c, call, &forward, &run, err);
+    if (st == CISTERN_OK)
+        st = api_sized_check(out, "cistern_stats", err);
+    if (st == CISTERN_OK)
+        st = tiers_local_if_there(c->chain, &s, err);
     if (st == CISTERN_OK && s) {
         st = count_store(s, &stats, err);
         if (st == CISTERN_OK)
@@ -155,6 +164,6 @@ cistern_status cistern_stats_read(cistern *c, const cistern_call *call, cistern_
             stats.kept_removed = totals.kept_removed;
     }
     if (st == CISTERN_OK)
-        *out = stats;
+        api_sized_give(&stats, sizeof stats, out);
     return st;
 }

@@ -133,14 +133,13 @@ cistern_status cistern_import_directory(cistern *c, const char *directory,
     api_wanted wanted;
     tiers_directory d;
     bool goes = true;
-    cistern_status st;
-    if (!options || !options->as)
-        return base_fail(err, CISTERN_USAGE, "a name is needed: --as NAME");
-    st = api_wanted_init(options, &wanted, err);
+    cistern_status st = api_wanted_init(options, &wanted, err);
+    if (st == CISTERN_OK && !wanted.options.as)
+        st = base_fail(err, CISTERN_USAGE, "a name is needed: --as NAME");
     if (st == CISTERN_OK && wanted.request.tag)
         st = base_fail(err, CISTERN_USAGE,
                        "'%s': leave ':%s' out, the versions are those of " TIERS_DIRECTORY_METADATA,
-                       options->as, wanted.request.tag);
+                       wanted.options.as, wanted.request.tag);
     tiers_directory_init(&d);
     if (st == CISTERN_OK)
         st = tiers_directory_open(directory, &d, err);
@@ -221,12 +220,13 @@ static void on_placed(void *user, const catalog_version *v, const char *path, bo
 static cistern_status take_place(const cistern_place_options *options, tiers_place *out, cistern_error *err)
 {
     static const base_place_how hows[] = {BASE_PLACE_COPY, BASE_PLACE_HARDLINK, BASE_PLACE_SYMLINK};
-    *out = (tiers_place){BASE_PLACE_COPY, false};
-    if (!options)
-        return CISTERN_OK;
-    if ((unsigned)options->how > CISTERN_PLACE_SYMLINK)
-        return base_fail(err, CISTERN_USAGE, "%d is no way to place a file", (int)options->how);
-    *out = (tiers_place){hows[options->how], options->force != 0};
+    cistern_place_options o = CISTERN_PLACE_OPTIONS_INIT;
+    cistern_status st = api_sized_take(options, &o, sizeof o, "cistern_place_options", err);
+    if (st != CISTERN_OK)
+        return st;
+    if ((unsigned)o.how > CISTERN_PLACE_SYMLINK)
+        return base_fail(err, CISTERN_USAGE, "%d is no way to place a file", (int)o.how);
+    *out = (tiers_place){hows[o.how], o.force != 0};
     return CISTERN_OK;
 }
 
@@ -239,7 +239,8 @@ cistern_status cistern_export(cistern *c, const char *reference, const char *dir
     base_run run;
     tiers_place how;
     cistern_status st = take_place(options, &how, err);
-    api_run_init(c, call, &forward, &run);
+    if (st == CISTERN_OK)
+        st = api_run_init(c, call, &forward, &run, err);
     return st == CISTERN_OK ? tiers_export(c->chain, reference, directory, &how, &run, on_placed, &all, err)
                             : st;
 }
@@ -257,7 +258,8 @@ cistern_status cistern_link_cache(cistern *c, const char *tool, const char *cons
     cistern_status st = take_place(options, &how, err);
     if (st == CISTERN_OK)
         st = find_tool(c, tool, &cache, &home, err);
-    api_run_init(c, call, &forward, &run);
+    if (st == CISTERN_OK)
+        st = api_run_init(c, call, &forward, &run, err);
     return st == CISTERN_OK
                ? tiers_cache_link(c->chain, cache, home, references, count, &how, &run, on_placed, &all, err)
                : st;

@@ -39,21 +39,25 @@ static void forward_progress(void *user, const base_progress *p)
 {
     const api_forward *forward = user;
     cistern_progress out = {sizeof out, p->what, p->done, p->total, p->resumed, p->last};
-    forward->call->progress(forward->call->user, &out);
+    forward->call.progress(forward->call.user, &out);
 }
 
-void api_run_init(const cistern *c, const cistern_call *call, api_forward *forward, base_run *out)
+cistern_status api_run_init(const cistern *c, const cistern_call *call, api_forward *forward, base_run *out,
+                            cistern_error *err)
 {
+    static const cistern_call none = CISTERN_CALL_INIT;
     memset(out, 0, sizeof *out);
     out->log = &c->log;
-    forward->call = call;
-    if (!call)
-        return;
-    out->cancel = call->cancel ? &call->cancel->token : NULL;
-    if (call->progress) {
+    forward->call = none;
+    cistern_status st = api_sized_take(call, &forward->call, sizeof forward->call, "cistern_call", err);
+    if (st != CISTERN_OK)
+        return st;
+    out->cancel = forward->call.cancel ? &forward->call.cancel->token : NULL;
+    if (forward->call.progress) {
         out->progress = forward_progress;
         out->progress_user = forward;
     }
+    return CISTERN_OK;
 }
 
 static cistern_status context_open(cistern *c, const cistern_options *options, cistern_error *err)

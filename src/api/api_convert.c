@@ -248,24 +248,29 @@ cistern_status cistern_convert(const cistern_model *model, cistern_kind kind, co
                                const cistern_convert_options *options, const cistern_call *call,
                                cistern_convert_result *result, cistern_error *err)
 {
-    static const cistern_convert_options defaults = CISTERN_CONVERT_OPTIONS_INIT;
+    cistern_convert_options taken = CISTERN_CONVERT_OPTIONS_INIT;
     api_forward forward;
     base_run run;
     convert *c = NULL;
     cistern_status st;
     if (kind != CISTERN_KIND_SAFETENSORS && kind != CISTERN_KIND_ONNX)
         return base_fail(err, CISTERN_USAGE, "%d is no kind of file to convert to", (int)kind);
-    api_run_init(model->context, call, &forward, &run);
-    st = base_calloc(1, sizeof *c, &c, err);
+    st = api_run_init(model->context, call, &forward, &run, err);
+    if (st == CISTERN_OK)
+        st = api_sized_take(options, &taken, sizeof taken, "cistern_convert_options", err);
+    if (st == CISTERN_OK)
+        st = api_sized_check(result, "cistern_convert_result", err);
+    if (st == CISTERN_OK)
+        st = base_calloc(1, sizeof *c, &c, err);
     if (st != CISTERN_OK)
         return st;
     c->m = model;
     c->run = &run;
-    st = convert_to(c, kind, path, options ? options : &defaults, err);
+    st = convert_to(c, kind, path, &taken, err);
     if (st == CISTERN_OK)
         tell_progress(c, true);
     if (st == CISTERN_OK && result)
-        *result = c->result;
+        api_sized_give(&c->result, sizeof c->result, result);
     base_write_abandon(c->file);
     base_write_abandon(c->external);
     free(c->tensors);

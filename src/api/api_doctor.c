@@ -236,9 +236,11 @@ cistern_status cistern_doctor(cistern *c, const cistern_call *call, cistern_find
     api_forward forward;
     base_run run;
     doctor d = {.c = c, .run = &run, .fn = fn, .user = user};
-    api_run_init(c, call, &forward, &run);
+    cistern_status st = api_run_init(c, call, &forward, &run, err);
+    if (st != CISTERN_OK)
+        return st;
     check_installation(&d);
-    cistern_status st = check_store(&d, err);
+    st = check_store(&d, err);
     if (st != CISTERN_OK)
         return st;
     d.group = "configuration";

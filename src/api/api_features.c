@@ -28,19 +28,22 @@ static cistern_status bind_net(cistern_features *f, cistern_error *err)
                : base_frame(err, st, "%s cannot be run", cistern_version_reference(f->model->version));
 }
 
-static cistern_status open_layer(cistern_features *f, const char *layer, const cistern_features_options *o,
-                                 cistern_error *err)
+static cistern_status open_layer(cistern_features *f, const char *layer,
+                                 const cistern_features_options *given, cistern_error *err)
 {
+    cistern_features_options o = CISTERN_FEATURES_OPTIONS_INIT;
     nn_features_options options = {.layer = layer};
     size_t shape[3];
-    cistern_status st = bind_net(f, err);
+    cistern_status st = api_sized_take(given, &o, sizeof o, "cistern_features_options", err);
+    if (st == CISTERN_OK)
+        st = bind_net(f, err);
     if (st != CISTERN_OK)
         return st;
     f->preprocess = f->model->version->facts.preprocess;
-    if (o && o->height)
-        f->preprocess.height = o->height;
-    if (o && o->width)
-        f->preprocess.width = o->width;
+    if (o.height)
+        f->preprocess.height = o.height;
+    if (o.width)
+        f->preprocess.width = o.width;
     options.height = f->preprocess.height;
     options.width = f->preprocess.width;
     st = api_pool(f->model->context, &options.pool, err);

@@ -37,11 +37,11 @@ cistern_status api_declared_facts(const cistern_pull_options *options, model_fac
 {
     cistern_status st = CISTERN_OK;
     model_facts_init(out);
-    if (options && options->architecture)
+    if (options->architecture)
         st = model_facts_set_architecture(out, options->architecture, MODEL_FACT_FLAG, err);
-    if (st == CISTERN_OK && options && options->preprocess)
+    if (st == CISTERN_OK && options->preprocess)
         st = model_facts_set_preset(out, options->preprocess, MODEL_FACT_FLAG, err);
-    if (st == CISTERN_OK && options && options->labels)
+    if (st == CISTERN_OK && options->labels)
         st = declared_labels(options->labels, out, err);
     if (st != CISTERN_OK)
         model_facts_clear(out);

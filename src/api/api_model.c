@@ -209,10 +209,10 @@ cistern_status cistern_model_open(cistern *c, const char *reference, const ciste
     base_run run;
     catalog_resolved r;
     cistern_model *m = NULL;
-    cistern_status st;
-    api_run_init(c, call, &forward, &run);
+    cistern_status st = api_run_init(c, call, &forward, &run, err);
     catalog_resolved_init(&r);
-    st = tiers_resolve(c->chain, reference, &r, err);
+    if (st == CISTERN_OK)
+        st = tiers_resolve(c->chain, reference, &r, err);
     if (st == CISTERN_OK)
         st = model_new(c, r.version.file_count, &m, err);
     if (st == CISTERN_OK)
@@ -256,7 +256,7 @@ static cistern_status file_facts(cistern *c, const char *path, const cistern_pul
         return st;
     st = origin_address_of_path(path, &address, err);
     if (st == CISTERN_OK)
-        st = tiers_config_read(c->chain, declared ? declared->config : NULL, address, run, &facts, err);
+        st = tiers_config_read(c->chain, declared->config, address, run, &facts, err);
     origin_address_free(address);
     if (st == CISTERN_OK)
         st = api_complete_facts(c, m->index, &facts, 2, err);
@@ -337,14 +337,17 @@ cistern_status cistern_model_open_file(cistern *c, const char *path, const ciste
     base_run run;
     cistern_model *m = NULL;
     tiers_tree tree;
-    cistern_status st;
-    api_run_init(c, call, &forward, &run);
+    cistern_pull_options facts = CISTERN_PULL_OPTIONS_INIT;
+    cistern_status st = api_run_init(c, call, &forward, &run, err);
     tiers_tree_init(&tree);
-    st = open_user_files(path, &tree, err);
+    if (st == CISTERN_OK)
+        st = api_sized_take(declared, &facts, sizeof facts, "cistern_pull_options", err);
+    if (st == CISTERN_OK)
+        st = open_user_files(path, &tree, err);
     if (st == CISTERN_OK)
         st = model_new(c, tree.count, &m, err);
     if (st == CISTERN_OK)
-        st = load_files(c, path, &tree, declared, &run, m, err);
+        st = load_files(c, path, &tree, &facts, &run, m, err);
     tiers_tree_clear(&tree);
     if (st != CISTERN_OK) {
         cistern_model_free(m);
@@ -362,21 +365,21 @@ size_t cistern_model_tensor_count(const cistern_model *m)
 static int tell_tensor(const cistern_model *m, const model_tensor *t, cistern_tensor *out)
 {
     uint64_t count = 0;
-    if (!t)
+    cistern_tensor told = {.size = sizeof told};
+    if (!t || !api_sized_usable(out))
         return 0;
-    memset(out, 0, sizeof *out);
-    out->size = sizeof *out;
-    out->name = t->name;
-    out->dtype = model_dtype_text(t->dtype);
-    out->rank = t->rank;
-    memcpy(out->shape, t->shape, sizeof out->shape);
-    memcpy(out->stride, t->stride, sizeof out->stride);
-    out->data = model_tensor_count(t, &count) && count > 0 ? m->files[t->file].data + t->offset : NULL;
+    told.name = t->name;
+    told.dtype = model_dtype_text(t->dtype);
+    told.rank = t->rank;
+    memcpy(told.shape, t->shape, sizeof told.shape);
+    memcpy(told.stride, t->stride, sizeof told.stride);
+    told.data = model_tensor_count(t, &count) && count > 0 ? m->files[t->file].data + t->offset : NULL;
     if (m->decoded.data && t->file + 1 == m->file_count)
-        out->file = "(decoded)";
+        told.file = "(decoded)";
     else
-        out->file = m->version->path ? m->version->path : m->version->v.files[t->file].path;
-    out->offset = t->offset;
+        told.file = m->version->path ? m->version->path : m->version->v.files[t->file].path;
+    told.offset = t->offset;
+    api_sized_give(&told, sizeof told, out);
     return 1;
 }
 

@@ -5,18 +5,19 @@
 
 static int tell(const model_published *row, cistern_published *out)
 {
-    if (!row)
+    if (!row || !api_sized_usable(out))
         return 0;
-    out->size = sizeof *out;
-    out->publisher = row->publisher;
-    out->model = row->model;
-    out->weights = row->weights;
-    out->architecture = row->architecture;
-    out->url = row->url;
-    out->licence = row->licence;
-    out->has_head = row->head;
-    out->accuracy_top_1 = row->top1;
-    out->accuracy_top_5 = row->top5;
+    cistern_published told = {.size = sizeof told,
+                              .publisher = row->publisher,
+                              .model = row->model,
+                              .weights = row->weights,
+                              .architecture = row->architecture,
+                              .url = row->url,
+                              .licence = row->licence,
+                              .has_head = row->head,
+                              .accuracy_top_1 = row->top1,
+                              .accuracy_top_5 = row->top5};
+    api_sized_give(&told, sizeof told, out);
     return 1;
 }
 

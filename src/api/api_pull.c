@@ -62,16 +62,18 @@ static cistern_status import_and_commit(cistern *c, tiers_fetched *f, const base
 static void tell_result(const tiers_fetched *f, uint64_t requests, const cistern_version *v,
                         cistern_pull_result *out)
 {
+    cistern_pull_result result = {.size = sizeof result};
     static const cistern_pull_outcome outcomes[] = {
         [TIERS_HIT] = CISTERN_PULL_HIT,         [TIERS_UNCHANGED] = CISTERN_PULL_UNCHANGED,
         [TIERS_FETCHED] = CISTERN_PULL_FETCHED, [TIERS_RECORDED] = CISTERN_PULL_RECORDED,
         [TIERS_SAME] = CISTERN_PULL_SAME,
     };
-    out->outcome = outcomes[tiers_fetch_outcome(f)];
-    out->requests = requests;
-    out->bytes_received = tiers_fetch_received(f);
-    out->bytes_resumed = tiers_fetch_resumed(f);
-    out->note = v->note;
+    result.outcome = outcomes[tiers_fetch_outcome(f)];
+    result.requests = requests;
+    result.bytes_received = tiers_fetch_received(f);
+    result.bytes_resumed = tiers_fetch_resumed(f);
+    result.note = v->note;
+    api_sized_give(&result, sizeof result, out);
 }
 
 /* Fetch, import, commit; once more after a process that took the fetch over, which then brings it in or has done so. */
@@ -106,7 +108,11 @@ cistern_status api_bring(cistern *c, const tiers_request *request, const cistern
     cistern_status st;
     if (!err)
         err = &local; /* those who wait want the text */
-    api_run_init(c, call, &forward, &run);
+    st = api_run_init(c, call, &forward, &run, err);
+    if (st == CISTERN_OK)
+        st = api_sized_check(result, "cistern_pull_result", err);
+    if (st != CISTERN_OK)
+        return st;
     tiers_traffic(c->chain, &before, &bytes);
     st = fetch_and_commit(c, request, &run, &f, &index, err);
     catalog_version_init(&version);
@@ -142,15 +148,19 @@ static cistern_status take_as(const char *as, api_wanted *out, cistern_error *er
     return st;
 }
 
-cistern_status api_wanted_init(const cistern_pull_options *o, api_wanted *out, cistern_error *err)
+cistern_status api_wanted_init(const cistern_pull_options *options, api_wanted *out, cistern_error *err)
 {
+    static const cistern_pull_options defaults = CISTERN_PULL_OPTIONS_INIT;
+    const cistern_pull_options *o = &out->options;
     memset(out, 0, sizeof *out);
-    cistern_status st = api_declared_facts(o, &out->declared, err);
+    out->options = defaults;
+    cistern_status st =
+        api_sized_take(options, &out->options, sizeof out->options, "cistern_pull_options", err);
+    if (st == CISTERN_OK)
+        st = api_declared_facts(o, &out->declared, err);
     if (st != CISTERN_OK)
         return st;
     out->request.declared = &out->declared;
-    if (!o)
-        return CISTERN_OK;
     if (o->as)
         st = take_as(o->as, out, err);
     if (st == CISTERN_OK && o->sha256) {
@@ -199,16 +209,16 @@ static cistern_status bring_paths(cistern *c, const char *const *paths, size_t c
     return st;
 }
 
-static cistern_status pull_directory(cistern *c, const char *path, const cistern_pull_options *options,
-                                     tiers_request *request, const cistern_call *call,
-                                     cistern_pull_result *result, cistern_version **out, cistern_error *err)
+static cistern_status pull_directory(cistern *c, const char *path, api_wanted *wanted,
+                                     const cistern_call *call, cistern_pull_result *result,
+                                     cistern_version **out, cistern_error *err)
 {
-    if (!options || !options->as)
+    if (!wanted->options.as)
         return base_fail(err, CISTERN_USAGE, "'%s' is a directory, which needs a name: --as NAME", path);
-    if (options->update)
+    if (wanted->options.update)
         return base_fail(err, CISTERN_USAGE, "'%s' is a directory, which cannot be asked whether it changed",
                          path);
-    return bring_paths(c, &path, 1, request, call, result, out, err);
+    return bring_paths(c, &path, 1, &wanted->request, call, result, out, err);
 }
 
 cistern_status cistern_pull(cistern *c, const char *origin, const cistern_pull_options *options,
@@ -230,7 +240,7 @@ cistern_status cistern_pull(cistern *c, const char *origin, const cistern_pull_o
         wanted.request.origin = origin;
     }
     if (st == CISTERN_OK)
-        st = directory ? pull_directory(c, origin, options, &wanted.request, call, result, out, err)
+        st = directory ? pull_directory(c, origin, &wanted, call, result, out, err)
                        : api_bring(c, &wanted.request, call, result, out, err);
     api_wanted_clear(&wanted);
     return st;
@@ -244,9 +254,9 @@ cistern_status cistern_add(cistern *c, const char *const *paths, size_t count,
     cistern_status st;
     if (count == 0)
         return base_fail(err, CISTERN_USAGE, "no file is given");
-    if (!options || !options->as)
-        return base_fail(err, CISTERN_USAGE, "a name is needed: --as NAME");
     st = api_wanted_init(options, &wanted, err);
+    if (st == CISTERN_OK && !wanted.options.as)
+        st = base_fail(err, CISTERN_USAGE, "a name is needed: --as NAME");
     if (st == CISTERN_OK)
         st = bring_paths(c, paths, count, &wanted.request, call, result, out, err);
     api_wanted_clear(&wanted);

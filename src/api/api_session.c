@@ -27,18 +27,22 @@ static cistern_status bind_net(const cistern_model *model, nn_net **out, cistern
                : base_frame(err, st, "%s cannot be run", cistern_version_reference(model->version));
 }
 
-static cistern_status session_open(cistern_session *s, const cistern_session_options *o, cistern_error *err)
+static cistern_status session_open(cistern_session *s, const cistern_session_options *given,
+                                   cistern_error *err)
 {
     nn_session_options options = NN_SESSION_OPTIONS_INIT;
-    cistern_status st = bind_net(s->model, &s->net, err);
+    cistern_session_options o = CISTERN_SESSION_OPTIONS_INIT;
+    cistern_status st = api_sized_take(given, &o, sizeof o, "cistern_session_options", err);
+    if (st == CISTERN_OK)
+        st = bind_net(s->model, &s->net, err);
     if (st != CISTERN_OK)
         return st;
     s->preprocess = s->model->version->facts.preprocess;
-    if (o && (o->height || o->width)) {
-        s->preprocess.height = o->height ? o->height : s->preprocess.height;
-        s->preprocess.width = o->width ? o->width : s->preprocess.width;
-    }
-    options.max_batch = o && o->max_batch ? o->max_batch : 1;
+    if (o.height)
+        s->preprocess.height = o.height;
+    if (o.width)
+        s->preprocess.width = o.width;
+    options.max_batch = o.max_batch ? o.max_batch : 1;
     options.height = s->preprocess.height;
     options.width = s->preprocess.width;
     options.isa = s->model->context->isa;
@@ -85,7 +89,10 @@ cistern_status cistern_prepare(cistern *c, const char *reference, const cistern_
     const void *packed;
     size_t size = 0;
     bool made = false;
-    cistern_status st = cistern_model_open(c, reference, call, &m, err);
+    cistern_prepare_result told = {.size = sizeof told};
+    cistern_status st = api_sized_check(result, "cistern_prepare_result", err);
+    if (st == CISTERN_OK)
+        st = cistern_model_open(c, reference, call, &m, err);
     if (st == CISTERN_OK)
         st = bind_net(m, &net, err);
     if (st == CISTERN_OK)
@@ -94,9 +101,10 @@ cistern_status cistern_prepare(cistern *c, const char *reference, const cistern_
         st = cistern_model_check(m, err); /* before it is kept: what was made of zeros must not be */
     if (st == CISTERN_OK)
         st = api_packed_keep_now(m, err);
-    if (st == CISTERN_OK && result) {
-        result->made = made;
-        result->bytes = size;
+    if (st == CISTERN_OK) {
+        told.made = made;
+        told.bytes = size;
+        api_sized_give(&told, sizeof told, result);
     }
     nn_net_free(net);
     cistern_model_free(m);
@@ -144,16 +152,17 @@ size_t cistern_session_layer_count(const cistern_session *s)
 int cistern_session_layer(const cistern_session *s, size_t i, cistern_layer_report *out)
 {
     nn_step_report r;
-    if (i >= nn_session_step_count(s->session))
+    if (i >= nn_session_step_count(s->session) || !api_sized_usable(out))
         return 0;
     nn_session_report(s->session, i, &r);
-    *out = (cistern_layer_report){.size = sizeof *out,
-                                  .algorithm = r.algorithm,
-                                  .seconds = r.seconds,
-                                  .definition_flops = r.definition_flops,
-                                  .flops = r.flops,
-                                  .weight_bytes = r.weight_bytes};
-    memcpy(out->name, r.name, sizeof out->name);
+    cistern_layer_report told = {.size = sizeof told,
+                                 .algorithm = r.algorithm,
+                                 .seconds = r.seconds,
+                                 .definition_flops = r.definition_flops,
+                                 .flops = r.flops,
+                                 .weight_bytes = r.weight_bytes};
+    memcpy(told.name, r.name, sizeof told.name);
+    api_sized_give(&told, sizeof told, out);
     return 1;
 }
 
@@ -162,11 +171,15 @@ cistern_status cistern_measure_limits(cistern *c, cistern_cancel *cancel, cister
 {
     base_pool *pool = NULL;
     nn_limits limits;
-    cistern_status st = api_pool(c, &pool, err);
+    cistern_status st = api_sized_check(out, "cistern_limits", err);
+    if (st == CISTERN_OK)
+        st = api_pool(c, &pool, err);
     if (st == CISTERN_OK)
         st = nn_limits_measure(pool, c->isa, cancel ? &cancel->token : NULL, &limits, err);
-    if (st == CISTERN_OK)
-        *out = (cistern_limits){sizeof *out, limits.flops, limits.memory};
+    if (st != CISTERN_OK)
+        return st;
+    cistern_limits told = {sizeof told, limits.flops, limits.memory};
+    api_sized_give(&told, sizeof told, out);
     return st;
 }
 

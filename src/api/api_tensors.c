@@ -35,6 +35,9 @@ cistern_status cistern_model_tensor_stats(const cistern_model *m, size_t i, cist
     cistern_status st;
     if (i >= model_index_count(m->index))
         return base_fail(err, CISTERN_USAGE, "tensor %zu of %zu", i, model_index_count(m->index));
+    st = api_sized_check(out, "cistern_tensor_stats", err);
+    if (st != CISTERN_OK)
+        return st;
     model_values_init_any(&v, model_index_peek(m->index, i),
                           api_values_data(m, model_index_peek(m->index, i)));
     st = api_values_stats(m->context, &v, cancel ? &cancel->token : NULL, &s, err);
@@ -43,13 +46,14 @@ cistern_status cistern_model_tensor_stats(const cistern_model *m, size_t i, cist
     if (st != CISTERN_OK)
         return st;
     bool any = s.count > s.nans;
-    *out = (cistern_tensor_stats){sizeof *out,
-                                  s.count,
-                                  s.nans,
-                                  s.infinities,
-                                  any ? s.minimum : (double)NAN,
-                                  any ? s.maximum : (double)NAN,
-                                  any ? s.sum / (double)(s.count - s.nans) : (double)NAN};
+    cistern_tensor_stats told = {sizeof told,
+                                 s.count,
+                                 s.nans,
+                                 s.infinities,
+                                 any ? s.minimum : (double)NAN,
+                                 any ? s.maximum : (double)NAN,
+                                 any ? s.sum / (double)(s.count - s.nans) : (double)NAN};
+    api_sized_give(&told, sizeof told, out);
     return CISTERN_OK;
 }
 
@@ -136,7 +140,7 @@ static void count_change(cistern_diff_result *r, const cistern_tensor_change *c)
 static cistern_status compare(diff *d, const char *name, bool counts, const operand *a, const operand *b,
                               cistern_error *err)
 {
-    cistern_tensor left = {0}, right = {0};
+    cistern_tensor left = {.size = sizeof left}, right = {.size = sizeof right};
     cistern_tensor_change c = {.size = sizeof c, .name = name, .counts = counts, .relative = (double)NAN};
     cistern_status st = CISTERN_OK;
     tell_operand(a, &left);
@@ -320,18 +324,24 @@ cistern_status cistern_diff(const cistern_model *left, const cistern_model *righ
                             cistern_diff_result *out, cistern_error *err)
 {
     diff *d = NULL;
-    cistern_status st = base_calloc(1, sizeof *d, &d, err);
+    api_forward forward;
+    base_run run;
+    cistern_status st = api_run_init(left->context, call, &forward, &run, err);
+    if (st == CISTERN_OK)
+        st = api_sized_check(out, "cistern_diff_result", err);
+    if (st == CISTERN_OK)
+        st = base_calloc(1, sizeof *d, &d, err);
     if (st != CISTERN_OK)
         return st;
     d->left.m = left;
     d->right.m = right;
-    d->cancel = call && call->cancel ? &call->cancel->token : NULL;
+    d->cancel = run.cancel;
     d->tensor = tensor;
     d->fact = fact_fn;
     d->user = user;
     st = compare_all(d, err);
     if (st == CISTERN_OK && out)
-        *out = d->result;
+        api_sized_give(&d->result, sizeof d->result, out);
     free(d);
     return st;
 }

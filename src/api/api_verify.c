@@ -21,7 +21,7 @@ typedef struct verify_run {
     cistern_verify_fn fn;
     void *user;
     bool repair;
-    const cistern_call *call;
+    cistern_cancel *cancel;
     cistern_status worst; /* the first failure's */
     cistern_error first;
 } verify_run;
@@ -128,7 +128,7 @@ static cistern_status take_derived(void *user, const store_derived_key *key, cis
 static cistern_status make_again(verify_run *run, const char *reference, const char *kind, cistern_error *err)
 {
     cistern_model *m = NULL;
-    cistern_call call = {.size = sizeof call, .cancel = run->call ? run->call->cancel : NULL};
+    cistern_call call = {.size = sizeof call, .cancel = run->cancel};
     cistern_status st = cistern_model_open(run->c, reference, &call, &m, err);
     cistern_model_free(m);
     if (st == CISTERN_OK && strcmp(kind, "packed") == 0)
@@ -233,11 +233,13 @@ static cistern_status verify_all(cistern *c, const char *reference, const cister
 {
     api_forward forward;
     base_run run;
-    verify_run verify = {c, &run, fn, user, repair, call, CISTERN_OK, CISTERN_ERROR_INIT};
+    verify_run verify = {.c = c, .run = &run, .fn = fn, .user = user, .repair = repair};
     catalog_resolved r;
     store *s = NULL;
-    cistern_status st = CISTERN_OK;
-    api_run_init(c, call, &forward, &run);
+    cistern_status st = api_run_init(c, call, &forward, &run, err);
+    if (st != CISTERN_OK)
+        return st;
+    verify.cancel = forward.call.cancel;
     catalog_resolved_init(&r);
     if (reference) {
         st = tiers_resolve(c->chain, reference, &r, err);

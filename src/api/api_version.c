@@ -87,40 +87,39 @@ size_t cistern_version_file_count(const cistern_version *v)
 
 int cistern_version_file(const cistern_version *v, size_t i, cistern_file *out)
 {
-    if (i >= v->v.file_count)
+    if (i >= v->v.file_count || !api_sized_usable(out))
         return 0;
-    out->size = sizeof *out;
-    out->path = v->v.files[i].path;
-    out->sha256 = v->v.files[i].sha256;
-    out->bytes = v->v.files[i].size;
+    cistern_file file = {sizeof file, v->v.files[i].path, v->v.files[i].sha256, v->v.files[i].size};
+    api_sized_give(&file, sizeof file, out);
     return 1;
 }
 
 void cistern_version_facts(const cistern_version *v, cistern_facts *out)
 {
     const model_facts *f = &v->facts;
-    out->size = sizeof *out;
-    out->architecture = f->architecture;
-    out->architecture_source = model_fact_source_text(f->architecture_source);
-    out->preset = f->preset;
-    out->preprocess_source = model_fact_source_text(f->preprocess_source);
-    out->input_height = f->preprocess.height;
-    out->input_width = f->preprocess.width;
-    out->resize_short = f->preprocess.resize_short;
-    out->interpolation = model_interpolation_text(f->preprocess.interpolation);
-    memcpy(out->mean, f->preprocess.mean, sizeof out->mean);
-    memcpy(out->std, f->preprocess.std, sizeof out->std);
-    out->classes = f->classes;
-    out->label_set = f->label_set;
-    out->labels_source = model_fact_source_text(f->labels_source);
-    out->kind = v->kind;
-    out->resize = model_resize_text(f->preprocess.resize);
-    out->resize_height = f->preprocess.resize_height;
-    out->resize_width = f->preprocess.resize_width;
-    out->sampling = model_sampling_text(f->preprocess.sampling);
-    out->colour = model_colour_text(f->preprocess.colour);
-    out->scale = model_scale_text(f->preprocess.scale);
-    out->head = model_head_text(f->head);
+    cistern_facts facts = {.size = sizeof facts};
+    facts.architecture = f->architecture;
+    facts.architecture_source = model_fact_source_text(f->architecture_source);
+    facts.preset = f->preset;
+    facts.preprocess_source = model_fact_source_text(f->preprocess_source);
+    facts.input_height = f->preprocess.height;
+    facts.input_width = f->preprocess.width;
+    facts.resize_short = f->preprocess.resize_short;
+    facts.interpolation = model_interpolation_text(f->preprocess.interpolation);
+    memcpy(facts.mean, f->preprocess.mean, sizeof facts.mean);
+    memcpy(facts.std, f->preprocess.std, sizeof facts.std);
+    facts.classes = f->classes;
+    facts.label_set = f->label_set;
+    facts.labels_source = model_fact_source_text(f->labels_source);
+    facts.kind = v->kind;
+    facts.resize = model_resize_text(f->preprocess.resize);
+    facts.resize_height = f->preprocess.resize_height;
+    facts.resize_width = f->preprocess.resize_width;
+    facts.sampling = model_sampling_text(f->preprocess.sampling);
+    facts.colour = model_colour_text(f->preprocess.colour);
+    facts.scale = model_scale_text(f->preprocess.scale);
+    facts.head = model_head_text(f->head);
+    api_sized_give(&facts, sizeof facts, out);
 }
 
 const char *cistern_version_label(const cistern_version *v, uint32_t class_index)
@@ -332,22 +331,23 @@ size_t cistern_history_count(const cistern_history *h)
 int cistern_history_event(const cistern_history *h, size_t i, cistern_event *out)
 {
     const catalog_event *e;
-    if (i >= h->h.count)
+    cistern_event told = {.size = sizeof told};
+    if (i >= h->h.count || !api_sized_usable(out))
         return 0;
     e = &h->h.events[i];
-    out->size = sizeof *out;
-    out->kind = e->kind == CATALOG_EVENT_ADDED     ? "add"
+    told.kind = e->kind == CATALOG_EVENT_ADDED     ? "add"
                 : e->kind == CATALOG_EVENT_REMOVED ? "remove"
                 : e->rollback                      ? "rollback"
                                                    : "move";
-    out->tag = e->tag;
-    out->alias = e->alias;
-    out->number = e->number;
-    out->from = e->from;
-    out->digest = e->digest;
-    out->who = e->who;
-    out->when = e->when;
-    out->why = e->why;
+    told.tag = e->tag;
+    told.alias = e->alias;
+    told.number = e->number;
+    told.from = e->from;
+    told.digest = e->digest;
+    told.who = e->who;
+    told.when = e->when;
+    told.why = e->why;
+    api_sized_give(&told, sizeof told, out);
     return 1;
 }
 

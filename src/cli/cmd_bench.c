@@ -52,7 +52,7 @@ static int compare_times(const void *a, const void *b)
 
 static void keep_layers(job *j, const cistern_session *s, bool first)
 {
-    cistern_layer_report now;
+    cistern_layer_report now = {.size = sizeof now};
     j->layer_count = 0;
     for (size_t i = 0; i < LAYERS_MOST && cistern_session_layer(s, i, &now); i++) {
         if (first || now.seconds < j->layers[i].seconds)
@@ -106,6 +106,7 @@ static cistern_status run_batch(job *j, uint32_t images, cistern_error *err)
 static cistern_status measure(job *j, cistern *context, cistern_error *err)
 {
     uint32_t larger = j->v->batch ? j->v->batch : BATCH_DEFAULT;
+    j->limits.size = sizeof j->limits;
     cistern_status status = cistern_measure_limits(context, j->c->cancel, &j->limits, err);
     if (status == CISTERN_OK && j->model)
         status = run_batch(j, 1, err);

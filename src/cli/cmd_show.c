@@ -179,8 +179,10 @@ static cistern_status tensors_find(cli *c, const cistern_model *model, bool stat
         t->hidden[i] = t->views = true;
     }
     cli_call_begin(c);
-    for (size_t i = 0; stats && status == CISTERN_OK && i < n; i++)
+    for (size_t i = 0; stats && status == CISTERN_OK && i < n; i++) {
+        t->stats[i].size = sizeof t->stats[i];
         status = cistern_model_tensor_stats(model, i, c->cancel, &t->stats[i], err);
+    }
     cli_call_end(c);
     return status;
 }

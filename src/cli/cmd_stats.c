@@ -67,7 +67,7 @@ static int run(cli *c, const void *values, int count, char **arguments)
 {
     cistern *context;
     cistern_error err = CISTERN_ERROR_INIT;
-    cistern_stats stats;
+    cistern_stats stats = {.size = sizeof stats};
     (void)values;
     (void)count;
     (void)arguments;

@@ -105,7 +105,7 @@ static inline const char *fixture_pull(cistern *c, const char *origin, const cis
     char *tag = tags[next++ % 4];
     cistern_version *v = NULL;
     cistern_error err = CISTERN_ERROR_INIT;
-    memset(result, 0, sizeof *result);
+    *result = (cistern_pull_result){.size = sizeof *result};
     assert_ok(cistern_pull(c, origin, o, NULL, result, &v, &err), &err);
     snprintf(tag, 160, "%s", cistern_version_tag(v));
     result->note = NULL;

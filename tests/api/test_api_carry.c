@@ -102,7 +102,7 @@ static void the_published_are_listed_and_a_mirror_serves_them(void **state)
     api_fixture *f = *state;
     cistern_published row = {.size = sizeof row};
     cistern_pull_options o = CISTERN_PULL_OPTIONS_INIT;
-    cistern_pull_result result;
+    cistern_pull_result result = {.size = sizeof result};
     cistern_version *v = NULL;
     size_t count = 0, nine = 0;
     char pair[256], torch[512], path[600];

@@ -97,7 +97,7 @@ static void comes_back(api_fixture *f, const char *source, bool equal)
     snprintf(path, sizeof path, "%s/%s", FORMATS, source);
     cistern_model *m = open_file(f->c, path);
     for (int i = 0; i < 2; i++) {
-        cistern_convert_result r = {0};
+        cistern_convert_result r = {.size = sizeof r};
         const char *out = temp_dir_path(&f->dir, names[i]);
         write_as(m, kinds[i], out, 0, &r);
         cistern_model *back = open_file(f->c, out);
@@ -128,7 +128,7 @@ static void another_epsilon_is_kept(void **state)
 {
     api_fixture *f = *state;
     seen s;
-    cistern_convert_result r = {0};
+    cistern_convert_result r = {.size = sizeof r};
     const char *out = temp_dir_path(&f->dir, "bn.safetensors");
     comes_back(f, "data/keras/keras3_bn.keras", false);
     cistern_model *m = open_file(f->c, FORMATS "/data/keras/keras3_bn.keras");
@@ -155,7 +155,7 @@ static void external_data_is_beside_the_model(void **state)
 {
     api_fixture *f = *state;
     seen s;
-    cistern_convert_result r = {0};
+    cistern_convert_result r = {.size = sizeof r};
     struct stat info;
     char dir[1024], path[1100];
     snprintf(dir, sizeof dir, "%s", temp_dir_path(&f->dir, "external"));

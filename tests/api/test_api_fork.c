@@ -40,7 +40,7 @@ static void opened_free(opened *o)
 static void pull_as(cistern *c, const char *origin, const char *as)
 {
     cistern_pull_options o = CISTERN_PULL_OPTIONS_INIT;
-    cistern_pull_result result;
+    cistern_pull_result result = {.size = sizeof result};
     o.as = as;
     fixture_pull(c, origin, &o, &result);
 }
@@ -168,9 +168,8 @@ static void so_does_a_child_of_the_child(void **state)
 static bool asks_whether_it_changed(cistern *c, const char *url)
 {
     cistern_pull_options options = CISTERN_PULL_OPTIONS_INIT;
-    cistern_pull_result result;
+    cistern_pull_result result = {.size = sizeof result};
     cistern_version *v = NULL;
-    memset(&result, 0, sizeof result);
     options.as = "digits";
     options.update = 1;
     bool ok = cistern_pull(c, url, &options, NULL, &result, &v, NULL) == CISTERN_OK;

@@ -75,7 +75,7 @@ static void a_file_cut_before_packing_is_damage(void **state)
 static void tensors_read_by_the_program_become_zeros_and_are_told(void **state)
 {
     api_fixture *f = *state;
-    cistern_tensor t;
+    cistern_tensor t = {.size = sizeof t};
     cistern_error err = CISTERN_ERROR_INIT;
     unsigned char last[4];
     assert_ok(cistern_sigbus_guard(&err), &err);
@@ -127,7 +127,7 @@ static void packed_weights_that_are_cut_are_damage_and_are_made_again(void **sta
 {
     api_fixture *f = *state;
     cistern_pull_options o = CISTERN_PULL_OPTIONS_INIT;
-    cistern_pull_result result;
+    cistern_pull_result result = {.size = sizeof result};
     cistern_error err = CISTERN_ERROR_INIT;
     cistern_model *m = NULL;
     float first[CLASSES], out[CLASSES];
@@ -209,7 +209,7 @@ static int fate_of(api_fixture *f, void (*act)(api_fixture *))
 
 static void read_a_cut_file(api_fixture *f)
 {
-    cistern_tensor t;
+    cistern_tensor t = {.size = sizeof t};
     cistern_model *m = open_copy(f);
     volatile unsigned char byte;
     if (!cistern_model_tensor_by_name(m, "classifier.6.bias", &t))

@@ -6,7 +6,7 @@ static void second_pull_makes_no_request(void **state)
 {
     api_fixture *f = *state;
     cistern_pull_options o = CISTERN_PULL_OPTIONS_INIT;
-    cistern_pull_result result;
+    cistern_pull_result result = {.size = sizeof result};
     o.as = "digits";
     assert_string_equal(fixture_pull(f->c, f->url, &o, &result), "1");
     assert_int_equal(result.outcome, CISTERN_PULL_FETCHED);
@@ -25,7 +25,7 @@ static void the_config_beside_it_gives_facts(void **state)
     api_fixture *f = *state;
     cistern_pull_options o = CISTERN_PULL_OPTIONS_INIT;
     cistern_version *v = NULL;
-    cistern_facts facts;
+    cistern_facts facts = {.size = sizeof facts};
     o.as = "digits";
     assert_ok(cistern_pull(f->c, f->url, &o, NULL, NULL, &v, NULL), NULL);
     cistern_version_facts(v, &facts);
@@ -43,7 +43,7 @@ static void update_asks_once_and_takes_what_changed(void **state)
 {
     api_fixture *f = *state;
     cistern_pull_options o = CISTERN_PULL_OPTIONS_INIT;
-    cistern_pull_result result;
+    cistern_pull_result result = {.size = sizeof result};
     o.as = "digits";
     fixture_pull(f->c, f->url, &o, &result);
     o.update = 1;
@@ -66,7 +66,7 @@ static void update_of_a_reference_asks_its_recorded_origin(void **state)
 {
     api_fixture *f = *state;
     cistern_pull_options o = CISTERN_PULL_OPTIONS_INIT;
-    cistern_pull_result result;
+    cistern_pull_result result = {.size = sizeof result};
     o.as = "digits";
     fixture_pull(f->c, f->url, &o, &result);
     fixture_copy(BUNDLED_NEXT, temp_dir_path(&f->dir, "origin/m.pth"));
@@ -79,7 +79,7 @@ static void a_server_without_validators_is_read_again_and_the_same_bytes_are_the
 {
     api_fixture *f = *state;
     cistern_pull_options o = CISTERN_PULL_OPTIONS_INIT;
-    cistern_pull_result result;
+    cistern_pull_result result = {.size = sizeof result};
     o.as = "digits";
     origin_process_faults(&f->origin, "{\"/m.pth\":{\"etag\":\"none\",\"no_last_modified\":true}}");
     assert_string_equal(fixture_pull(f->c, f->url, &o, &result), "1");
@@ -92,7 +92,7 @@ static void last_modified_serves_where_there_is_no_etag(void **state)
 {
     api_fixture *f = *state;
     cistern_pull_options o = CISTERN_PULL_OPTIONS_INIT;
-    cistern_pull_result result;
+    cistern_pull_result result = {.size = sizeof result};
     o.as = "digits";
     origin_process_faults(&f->origin, "{\"/m.pth\":{\"etag\":\"none\"}}");
     fixture_pull(f->c, f->url, &o, &result);
@@ -105,9 +105,9 @@ static void other_facts_on_the_same_bytes_are_the_next_version_without_a_request
 {
     api_fixture *f = *state;
     cistern_pull_options o = CISTERN_PULL_OPTIONS_INIT;
-    cistern_pull_result result;
+    cistern_pull_result result = {.size = sizeof result};
     cistern_version *v = NULL;
-    cistern_facts facts;
+    cistern_facts facts = {.size = sizeof facts};
     o.as = "digits";
     fixture_pull(f->c, f->url, &o, &result);
     origin_process_reset(&f->origin);
@@ -129,7 +129,7 @@ static void a_reference_with_other_facts_is_the_next_version(void **state)
 {
     api_fixture *f = *state;
     cistern_pull_options o = CISTERN_PULL_OPTIONS_INIT;
-    cistern_pull_result result;
+    cistern_pull_result result = {.size = sizeof result};
     cistern_version *v = NULL;
     cistern_error err = CISTERN_ERROR_INIT;
     char digest[65];
@@ -151,7 +151,7 @@ static void a_named_version_of_known_bytes_needs_no_request(void **state)
 {
     api_fixture *f = *state;
     cistern_pull_options o = CISTERN_PULL_OPTIONS_INIT;
-    cistern_pull_result result;
+    cistern_pull_result result = {.size = sizeof result};
     o.as = "digits";
     fixture_pull(f->c, f->url, &o, &result);
     origin_process_reset(&f->origin);
@@ -167,7 +167,7 @@ static void the_same_explicit_version_with_other_content_is_a_conflict(void **st
 {
     api_fixture *f = *state;
     cistern_pull_options o = CISTERN_PULL_OPTIONS_INIT;
-    cistern_pull_result result;
+    cistern_pull_result result = {.size = sizeof result};
     cistern_version *v = NULL;
     cistern_error err = CISTERN_ERROR_INIT;
     o.as = "digits:gold";
@@ -195,7 +195,7 @@ static void bytes_known_by_digest_are_not_transferred_under_any_name(void **stat
 {
     api_fixture *f = *state;
     cistern_pull_options o = CISTERN_PULL_OPTIONS_INIT;
-    cistern_pull_result result;
+    cistern_pull_result result = {.size = sizeof result};
     char digest[65];
     digest_of_bundled(f, digest);
     o.as = "digits";
@@ -230,7 +230,7 @@ static void a_digest_in_the_name_is_a_promise(void **state)
 {
     api_fixture *f = *state;
     cistern_pull_options o = CISTERN_PULL_OPTIONS_INIT;
-    cistern_pull_result result;
+    cistern_pull_result result = {.size = sizeof result};
     cistern_version *v = NULL;
     cistern_error err = CISTERN_ERROR_INIT;
     char url[128];
@@ -250,7 +250,7 @@ static void offline_is_a_hit_or_exit_4(void **state)
     static const char *const offline[] = {"offline", "yes", NULL};
     cistern *c = fixture_context(f, offline);
     cistern_pull_options o = CISTERN_PULL_OPTIONS_INIT;
-    cistern_pull_result result;
+    cistern_pull_result result = {.size = sizeof result};
     cistern_version *v = NULL;
     cistern_error err = CISTERN_ERROR_INIT;
     o.as = "digits";
@@ -274,7 +274,7 @@ static void *race(void *arg)
     racer *r = arg;
     cistern *c = fixture_context(r->f, NULL);
     cistern_pull_options o = CISTERN_PULL_OPTIONS_INIT;
-    cistern_pull_result result = {0};
+    cistern_pull_result result = {.size = sizeof result};
     cistern_version *v = NULL;
     o.as = "digits";
     r->status = cistern_pull(c, r->f->url, &o, NULL, &result, &v, NULL);
@@ -372,7 +372,7 @@ static void a_cancelled_pull_is_resumed_by_the_next(void **state)
     api_fixture *f = *state;
     cistern_pull_options o = CISTERN_PULL_OPTIONS_INIT;
     cistern_call call = CISTERN_CALL_INIT;
-    cistern_pull_result result;
+    cistern_pull_result result = {.size = sizeof result};
     cistern_version *v = NULL;
     cistern_error err = CISTERN_ERROR_INIT;
     o.as = "digits";
@@ -408,7 +408,7 @@ static void adding_the_same_again_moves_nothing(void **state)
     api_fixture *f = *state;
     const char *path = BUNDLED_FILE, *next = BUNDLED_NEXT;
     cistern_pull_options o = CISTERN_PULL_OPTIONS_INIT;
-    cistern_pull_result result = {0};
+    cistern_pull_result result = {.size = sizeof result};
     cistern_version *v = NULL;
     cistern_error err = CISTERN_ERROR_INIT;
     o.as = "digits";

@@ -8,6 +8,7 @@
 /** A request made of public options; `name`, `digest` and `declared` hold what is parsed, and must live as long. */
 typedef struct api_wanted {
     tiers_request request;
+    cistern_pull_options options; /* as this release knows them */
     catalog_reference name;
     base_digest digest;
     model_facts declared;

@@ -16,6 +16,7 @@
 #include "nn_net.h"
 #include "nn_session.h"
 #include "priv/api_guard.h"
+#include "priv/api_sized.h"
 #include "tiers_chain.h"
 #include "priv/api_packed.h"
 
@@ -83,16 +84,18 @@ struct cistern_session {
     model_preprocess preprocess;
 };
 
-/** The call's token, progress and log as the rooms take them; `forward` must live as long as `out`. */
+/** The call's token, progress and log as the rooms take them; `forward` must live as long as `out`.
+ *  @param out  initialised also on failure. @retval USAGE  see priv/api_sized.h */
 typedef struct api_forward {
-    const cistern_call *call;
+    cistern_call call;
 } api_forward;
-void api_run_init(const cistern *c, const cistern_call *call, api_forward *forward, base_run *out);
+cistern_status api_run_init(const cistern *c, const cistern_call *call, api_forward *forward, base_run *out,
+                            cistern_error *err) CISTERN_MUST_CHECK;
 
 /** This process's pool of the context, made at its first call. */
 cistern_status api_pool(cistern *c, base_pool **out, cistern_error *err) CISTERN_MUST_CHECK;
 
-/** Declared facts from the flags of a call. @param out  initialised by the call. */
+/** Declared facts from the flags of a call, which were taken (priv/api_sized.h). @param out  initialised by the call. */
 cistern_status api_declared_facts(const cistern_pull_options *options, model_facts *out,
                                   cistern_error *err) CISTERN_MUST_CHECK;
 
