@@ -136,6 +136,28 @@ static void the_list_and_the_object_agree(void **state)
     assert_stream_refused(&r, persid[1], 0, "storage '10' is used, but not in the file");
 }
 
+/* A stream without tensors, up to its list of storages, which is this pickle. */
+static void list_refused(const char *pickle, size_t n, const char *part, int line)
+{
+    forge f = {0};
+
+    stream_start(&f, true);
+    FORGE(&f, "\x80\x02}.");
+    size_t at = f.len;
+    forge_put(&f, pickle, n);
+    weight_refused(&f, at, part, __FILE__, line);
+    forge_free(&f);
+}
+
+static void a_list_that_is_none_is_refused(void **state)
+{
+    (void)state;
+    list_refused("\x80\x02}.", 4, "PyTorch's list of storages is a dict", __LINE__);
+    list_refused("\x80\x02]K\x07"
+                 "a.",
+                 7, "a storage's key is an integer, not a string", __LINE__);
+}
+
 /* 9 */
 static void big_endian_files_are_refused(void **state)
 {
@@ -244,6 +266,7 @@ int main(void)
         cmocka_unit_test(counts_are_those_of_the_object),
         cmocka_unit_test(cut_storages_are_seen),
         cmocka_unit_test(the_list_and_the_object_agree),
+        cmocka_unit_test(a_list_that_is_none_is_refused),
         cmocka_unit_test(big_endian_files_are_refused),
         cmocka_unit_test(other_pickles_are_told),
         cmocka_unit_test(views_stay_in_their_storage),

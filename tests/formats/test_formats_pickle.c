@@ -501,6 +501,92 @@ static void arguments_are_counted(void **state)
                           "ctorch._utils\n_rebuild_tensor_v2\n(NNNNNNNNNtR.");
 }
 
+/* A tensor of these arguments, each as opcodes; it is refused where it is made. */
+static void tensor_of_refused(const char *type, const char *rebuild, const char *arguments, const char *part,
+                              int line)
+{
+    forge pickle = {0};
+
+    FORGE(&pickle, "\x80\x02");
+    pickle_global(&pickle, "torch._utils", rebuild);
+    FORGE(&pickle, "(");
+    if (strcmp(type, "UntypedStorage") != 0) {
+        pickle_storage(&pickle, type, "0", 6, false);
+    } else { /* the class has a module of its own */
+        FORGE(&pickle, "(");
+        pickle_text(&pickle, "storage");
+        pickle_global(&pickle, "torch.storage", type);
+        FORGE(&pickle, "X\x01\0\0\0000X\x03\0\0\0cpuK\x18tQ");
+    }
+    forge_put(&pickle, arguments, strlen(arguments));
+    FORGE(&pickle, "tR.");
+    refused_at(&pickle, pickle.len - 2, part, __FILE__, line);
+}
+#define assert_tensor_of_refused(type, rebuild, arguments, part)                                             \
+    tensor_of_refused(type, rebuild, arguments, part, __LINE__)
+
+static void arguments_of_the_wrong_kind_are_refused(void **state)
+{
+    (void)state;
+    assert_tensor_of_refused("FloatStorage", "_rebuild_tensor", "N))",
+                             "a tensor's storage offset is None, not an integer");
+    assert_tensor_of_refused("FloatStorage", "_rebuild_tensor", "K\x01N)",
+                             "a tensor's size is None, not a tuple");
+    assert_tensor_of_refused("FloatStorage", "_rebuild_tensor", "K\x01)}",
+                             "a tensor's stride is a dict, not a tuple");
+    assert_tensor_of_refused("FloatStorage", "_rebuild_tensor", "K\x01K\x01\x85)",
+                             "a tensor has 1 sizes and 0 strides");
+    assert_tensor_of_refused("UntypedStorage", "_rebuild_tensor", "K\x01))",
+                             "a tensor of an untyped storage has no dtype");
+    assert_tensor_of_refused("UntypedStorage", "_rebuild_tensor_v3", "K\x01))\x89}N",
+                             "a tensor's dtype is None");
+    assert_pickle_refused(30, "an OrderedDict is made of 2 arguments",
+                          "\x80\x02"
+                          "ccollections\nOrderedDict\nNN\x86R.");
+    assert_pickle_refused(16, "a torch.Size is made of None",
+                          "\x80\x02"
+                          "ctorch\nSize\nN\x85R.");
+    assert_pickle_refused(4, "asks for a name made of None and None", "\x80\x04NN\x93.");
+}
+
+/* Bytes of protocols 3 to 5 are no text: what they stand for is left out, and what follows them is read. */
+static void bytes_of_every_length_are_passed_over(void **state)
+{
+    static const struct {
+        const char *opcodes;
+        size_t n;
+    } cases[] = {{"C\x02"
+                  "ab",
+                  4},
+                 {"B\x02\0\0\0"
+                  "ab",
+                  7},
+                 {"\x8e\x02\0\0\0\0\0\0\0"
+                  "ab",
+                  11},
+                 {"\x96\x02\0\0\0\0\0\0\0"
+                  "ab",
+                  11}};
+    forge_tensor t = good();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        forge pickle = {0};
+        FORGE(&pickle, "\x80\x05}X\x01\0\0\0b");
+        forge_put(&pickle, cases[i].opcodes, cases[i].n);
+        FORGE(&pickle, "s");
+        pickle_text(&pickle, "w");
+        pickle_tensor(&pickle, &t, false);
+        FORGE(&pickle, "s.");
+        forge f = file_of(&pickle, 24);
+        assert_accepted(&f, 1);
+        forge_free(&f);
+        FORGE(&pickle, "\x80\x05");
+        forge_put(&pickle, cases[i].opcodes, cases[i].n - 1); /* one byte too few */
+        refused_at(&pickle, 2, "the pickle is cut short: 2 bytes announced, 1 left", __FILE__, __LINE__);
+    }
+}
+
 /* Structure: marks, stack, STOP, ends. */
 static void broken_structure_is_refused(void **state)
 {
@@ -617,6 +703,8 @@ int main(void)
         cmocka_unit_test(mentions_of_a_storage_agree),
         cmocka_unit_test(persistent_ids_are_those_of_storages),
         cmocka_unit_test(arguments_are_counted),
+        cmocka_unit_test(arguments_of_the_wrong_kind_are_refused),
+        cmocka_unit_test(bytes_of_every_length_are_passed_over),
         cmocka_unit_test(broken_structure_is_refused),
         cmocka_unit_test(names_asked_for_are_short),
         cmocka_unit_test(tensor_names_are_checked),

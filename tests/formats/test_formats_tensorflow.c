@@ -411,6 +411,62 @@ static void blocks_that_lie_elsewhere(void **state)
     }
 }
 
+/* A table whose index has these entries: each a key of one byte and a value. */
+static void index_refused(const char *const *values, const size_t *sizes, size_t count, const char *part,
+                          int line)
+{
+    foreign v = {0};
+    forge f = {0}, footer = {0}, data = six_floats(), header = bundle_header(1, 0);
+    char key[2] = "a";
+
+    table_entry(&f, 0, "", header.data, header.len);
+    size_t size = table_close(&f, 0, 1, 0), index = f.len;
+    for (size_t i = 0; i < count; i++, key[0]++) {
+        if (sizes[i])
+            table_entry(&f, 0, key, values[i], sizes[i]);
+        else { /* the first block's place */
+            forge handle = {0};
+            pb_varint(&handle, 0);
+            pb_varint(&handle, size);
+            table_entry(&f, 0, key, handle.data, handle.len);
+            forge_free(&handle);
+        }
+    }
+    size_t index_size = table_close(&f, index, 1, 0);
+    pb_varint(&footer, 0);
+    pb_varint(&footer, size);
+    pb_varint(&footer, index);
+    pb_varint(&footer, index_size);
+    forge_zeros(&footer, 40 - footer.len);
+    FORGE(&footer, "\x57\xfb\x80\x8b\x24\x75\x47\xdb");
+    forge_put(&f, footer.data, footer.len);
+    forge_free(&footer);
+    forge_free(&header);
+    foreign_add(&v, DATA, &data);
+    foreign_add(&v, INDEX, &f);
+    assert_message_has(foreign_read(&v), CISTERN_UNREADABLE, &v.err, part, __FILE__, line);
+    foreign_free(&v);
+}
+
+static void an_index_of_a_table_that_leads_nowhere(void **state)
+{
+    static const char *const cut[] = {"\x80"}, *const twice[] = {"", ""};
+    static const size_t one[] = {1}, none[] = {0, 0};
+    foreign v = {0};
+    forge data = six_floats(), f = {0};
+
+    (void)state;
+    index_refused(cut, one, 1, "the index names no block", __LINE__);
+    index_refused(twice, none, 2, "a block at byte 0, inside the one before", __LINE__);
+    memset(&f, 0, sizeof f);
+    for (int i = 0; i < 40; i++)
+        FORGE(&f, "\xff");
+    FORGE(&f, "\x57\xfb\x80\x8b\x24\x75\x47\xdb");
+    foreign_add(&v, DATA, &data);
+    foreign_add(&v, INDEX, &f);
+    assert_foreign_refused(&v, 0, "a footer without the places of its index");
+}
+
 static void names_as_long_as_allowed_and_one_byte_more(void **state)
 {
     (void)state;
@@ -530,6 +586,7 @@ int main(void)
         cmocka_unit_test(damaged_tables),
         cmocka_unit_test(keys_that_do_not_rise),
         cmocka_unit_test(blocks_that_lie_elsewhere),
+        cmocka_unit_test(an_index_of_a_table_that_leads_nowhere),
         cmocka_unit_test(names_as_long_as_allowed_and_one_byte_more),
         cmocka_unit_test(keys_longer_than_allowed),
         cmocka_unit_test(tables_without_checkpoints_are_refused),

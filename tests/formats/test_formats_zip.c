@@ -224,6 +224,29 @@ static void strange_members_are_refused(void **state)
     assert_members_refused(&g, CENTRAL_2, "the extra fields of a zip member are malformed");
 }
 
+/* A field of a member's entry in the directory, `bytes` of it from byte `at` on, is this. */
+static void entry_refused(size_t at, uint64_t value, unsigned bytes, const char *part, int line)
+{
+    members g = good();
+    forge f = {0};
+    forge_zip z = zip_make(&f, g.m, g.n);
+
+    forge_set_le(&f, z.directory + at, value, bytes);
+    weight_refused(&f, z.directory, part, __FILE__, line);
+    forge_free(&g.pickle);
+    forge_free(&f);
+}
+
+static void entries_that_contradict_themselves_are_refused(void **state)
+{
+    (void)state;
+    entry_refused(20, 1, 4, "is stored, but has two sizes: 1 and", __LINE__);
+    entry_refused(34, 1, 2, "a zip file of several volumes", __LINE__);
+    entry_refused(24, UINT32_MAX, 4, "the extra fields of a zip member are malformed",
+                  __LINE__); /* zip64's, of which there is none */
+    entry_refused(28, UINT16_MAX, 2, "a member of the zip directory reaches beyond its end", __LINE__);
+}
+
 /* 13 */
 static void names_come_once(void **state)
 {
@@ -656,6 +679,7 @@ int main(void)
         cmocka_unit_test(members_stay_out_of_the_directory),
         cmocka_unit_test(headers_that_differ_are_refused),
         cmocka_unit_test(strange_members_are_refused),
+        cmocka_unit_test(entries_that_contradict_themselves_are_refused),
         cmocka_unit_test(names_come_once),
         cmocka_unit_test(names_that_are_paths_are_refused),
         cmocka_unit_test(member_names_have_a_limit),
