@@ -58,7 +58,12 @@ def shrink_graph(path):
     graph.ParseFromString(path.read_bytes())
     for node in graph.node:
         if node.op == "Const" and node.attr["value"].tensor.dtype == 1:
-            node.attr["value"].tensor.CopyFrom(make_tensor_proto(small(MakeNdarray(node.attr["value"].tensor))))
+            tensor = node.attr["value"].tensor
+            array, one_by_one = small(MakeNdarray(tensor)), len(tensor.float_val)
+            tensor.CopyFrom(make_tensor_proto(array))
+            if one_by_one:
+                tensor.ClearField("tensor_content")
+                tensor.float_val[:] = array.reshape(-1)[:2].tolist()  # the last stands for those that are missing
     return graph.SerializeToString()
 
 
@@ -87,18 +92,20 @@ def rows_of(table):
 
 
 if __name__ == "__main__":
-    for name in ("torch_script", "torch_old_bn", "mxnet", "constants", "fields_half", "keras", "keras_bn", "external/model"):
+    for name in ("torch_script", "torch_old_bn", "mxnet", "constants", "fields_float", "fields_half", "fields_double", "keras", "keras_bn", "external/model"):
         data = shrink_onnx(FOREIGN / f"{name}.onnx")
         put("formats_onnx", name.replace("/", "_"), data)
         if name in ("mxnet", "keras"):
             put("formats_protobuf", name, data)
-    for name in ("tf_slim", "tf_frozen", "tf_frozen_bn", "tf_frozen_keras2_bn"):
+    for name in ("tf_slim", "tf_slim_float_val", "tf_frozen", "tf_frozen_bn", "tf_frozen_keras2_bn"):
         put("formats_tensorflow", name + ".graph", b"\0" + shrink_graph(FOREIGN / f"{name}.pb"))
-    for name in ("tf_slim", "tf_keras2_bn", "tf_saved"):
+    for name in ("tf_slim", "tf_keras2", "tf_keras2_bn", "tf_saved", "tf_export_bn"):
         table = (FOREIGN / name / "variables/variables.index").read_bytes()
         put("formats_tensorflow", name + ".index", b"\1" + table)
         put("formats_tensorflow", name + ".rows", b"\2" + rows_of(table))
     put("formats_shards", "good", b'{"metadata":{"total_size":2.0,"x":null},\n "weight_map":{"a":"a.safetensors","b":'
                                   b'"b.safetensors"}}\n')
+    put("formats_shards", "escapes", b'{"metadata": {"a\\u00e9\\n\\ud83d\\ude00": "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "n": -1.5e3, '
+                                     b'"t": true}, "weight_map": {"\\u0061": "a.safetensors", "b": "b.safetensors"}}')
     put("formats_shards", "path", b'{"weight_map":{"a":"../a.safetensors"}}')
     put("formats_shards", "other", b'{"weight_map":{"a":"b.safetensors"}}')

@@ -62,7 +62,8 @@ def make_program_seeds():
     graph = (CORPUS / "formats_tensorflow/tf_slim.graph").read_bytes()
     put("ingest_program", "tf_slim.graph", b"\0" + graph[1:])
     two("external.onnx", 1, (CORPUS / "formats_onnx/external_model").read_bytes(), bytes(256))
-    two("tf_slim.index", 2, (CORPUS / "formats_tensorflow/tf_slim.index").read_bytes()[1:], bytes(256))
+    for name in ("tf_slim", "tf_keras2_bn", "tf_saved"):
+        two(name + ".index", 2, (CORPUS / f"formats_tensorflow/{name}.index").read_bytes()[1:], b"")
     shard = b'{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}'
     two("list.json", 3, b'{"weight_map":{"a":"a.safetensors"}}', len(shard).to_bytes(8, "little") + shard + b"\0")
 
@@ -89,6 +90,9 @@ def main(program):
             header = json.dumps(json.loads(data[8:8 + length]), separators=(",", ":"), ensure_ascii=False).encode()
             put("formats_safetensors", path.stem, header + (len(data) - 8 - length).to_bytes(2, "little"))
             put("formats_pth", path.name, data)
+    put("formats_safetensors", "escapes", (
+        '{"a\\u00e9\\ud83d\\ude00\u00e9\u20ac\U0001f600":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},'
+        '"__metadata__":{"x":"\\n\\"\\\\\\/\\b\\f\\r\\t"}}').encode() + b"\1\0")
     make_program_seeds()
     for name in ("zip_views.pth", "zip_dtypes.pth", "legacy_parallel.pth", "plain.safetensors", "module.pth"):
         answer = answer_of(program, DATA / name)

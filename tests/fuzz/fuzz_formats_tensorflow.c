@@ -1,5 +1,6 @@
 /* By the first byte: a frozen graph; a whole checkpoint index; or the rows of one, around which checksums and footer are
- * made right, so that changes get past them. Beside a checkpoint lies a data file of 256 bytes. */
+ * made right, so that changes get past them. Beside a checkpoint lies a data file that is as large as the seeds'
+ * own. */
 #include <string.h>
 #include "foreign_fuzz.h"
 #include "priv/formats_sstable.h"
@@ -62,7 +63,7 @@ static size_t make_table(const uint8_t *rows, size_t n, uint8_t *out)
 
 static void checkpoint(const uint8_t *index, size_t n)
 {
-    static const uint8_t beside[256];
+    static const uint8_t beside[1u << 17];
     formats_file files[] = {{.path = "v.index", .data = index, .size = n},
                             {.path = "v.data-00000-of-00001", .data = beside, .size = sizeof beside}};
 

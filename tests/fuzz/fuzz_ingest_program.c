@@ -2,7 +2,8 @@
  * one or two files, read with a place for decoded tensors, answered, and the answer taken apart against the files' sizes.
  * An index comes out as it went in; an error keeps status, text and offset.
  *
- * The first byte chooses the files' names; of two, the next two bytes are the length of the second. */
+ * The first byte chooses the files' names; of two, the next two bytes are the length of the second. A checkpoint's
+ * data file of no length is one of zeros. */
 #include <stdlib.h>
 #include <string.h>
 #include "formats_read.h"
@@ -44,8 +45,12 @@ static size_t cut(const uint8_t *data, size_t size, formats_file files[2])
         if (second > size)
             second = size;
     }
+    static const uint8_t data_file[1u << 17]; /* as large as the seeds' own */
+
     files[0] = (formats_file){.path = name[0], .data = data, .size = size - second};
     files[1] = (formats_file){.path = name[1], .data = data + (size - second), .size = second};
+    if (name == names[2] && second == 0)
+        files[1] = (formats_file){.path = name[1], .data = data_file, .size = sizeof data_file};
     return name[1] ? 2 : 1;
 }
 
