@@ -18,6 +18,7 @@
  * isa                kernels: auto|portable|avx2|avx512 (auto)
  * import-program     path of cistern-import (found beside the library)
  * state              directory of identity records ($XDG_STATE_HOME/cistern)
+ * cache              directory of packed weights for stores that may not be written ($XDG_CACHE_HOME/cistern)
  * s3-endpoint        URL of an S3 server that is not AWS's own; AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL (AWS's)
  * s3-region          AWS_REGION, AWS_DEFAULT_REGION (the profile's, else us-east-1)
  * s3-profile         profile in the files below; AWS_PROFILE ("default", if it is there)

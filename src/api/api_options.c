@@ -61,6 +61,7 @@ static const option_row option_table[] = {
     {"isa", OPTION_TEXT, "auto", 0, 0},
     {"import-program", OPTION_TEXT, "", 0, 0},
     {"state", OPTION_TEXT, "", 0, 0},
+    {"cache", OPTION_TEXT, "", 0, 0},
     {"s3-endpoint", OPTION_TEXT, "", 0, 0},
     {"s3-region", OPTION_TEXT, "", 0, 0},
     {"s3-profile", OPTION_TEXT, "", 0, 0},
@@ -480,6 +481,8 @@ cistern_status cistern_options_load(cistern_options *o, cistern_error *err)
     if (st == CISTERN_OK)
         st = load_directory(o, "state", "XDG_STATE_HOME", ".local/state", err);
     if (st == CISTERN_OK)
+        st = load_directory(o, "cache", "XDG_CACHE_HOME", ".cache", err);
+    if (st == CISTERN_OK)
         st = load_tool_home(o, "torch-home", "TORCH_HOME", "torch", ".cache/torch", err);
     if (st == CISTERN_OK)
         st = load_tool_home(o, "keras-home", "KERAS_HOME", NULL, ".keras", err);
@@ -575,6 +578,7 @@ void api_options_chain(const cistern_options *o, tiers_options *out)
 {
     out->store_path = api_options_text(o, "store");
     out->state_path = text_or_null(o, "state");
+    out->cache_path = text_or_null(o, "cache");
     out->offline = switch_of(o, "offline");
     out->wait_ms = strcmp(api_options_text(o, "wait"), FOREVER) == 0
                        ? STORE_WAIT_FOREVER

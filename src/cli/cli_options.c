@@ -29,6 +29,8 @@ const cli_option cli_options_common[] = {
      "the program that reads weight files (default: the one installed)"},
     {"state", 0, "DIR", CLI_LIBRARY, 0,
      "where it is kept that a file was verified (default: $XDG_STATE_HOME/cistern)"},
+    {"cache", 0, "DIR", CLI_LIBRARY, 0,
+     "where packed weights go if the store may not be written (default: $XDG_CACHE_HOME/cistern)"},
     {"s3-endpoint", 0, "URL", CLI_LIBRARY, 0,
      "S3 server (default: AWS_ENDPOINT_URL, the profile's, AWS's own)"},
     {"s3-region", 0, "NAME", CLI_LIBRARY, 0, "region of the bucket (default: AWS_REGION, the profile's)"},

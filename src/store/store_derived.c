@@ -333,42 +333,51 @@ void store_derived_abandon(store_derived *d)
     free(d);
 }
 
-/* Header and payload in whole blocks of the page cache (see base_disk.h). */
-static cistern_status write_blocks(int fd, const uint8_t *header, const uint8_t *bytes, size_t n,
-                                   cistern_error *err)
+/* What of the payload lies in the first block of the page cache (see base_disk.h), behind the header. */
+#define FIRST_BYTES ((size_t)BASE_DISK_BLOCK - STORE_DERIVED_HEADER)
+
+static cistern_status write_first_block(const store_derived *d, const void *bytes, size_t n,
+                                        const base_digest *payload, cistern_error *err)
 {
-    size_t first = (size_t)BASE_DISK_BLOCK - STORE_DERIVED_HEADER, at = n < first ? n : first;
+    size_t part = n < FIRST_BYTES ? n : FIRST_BYTES;
     uint8_t *block = NULL;
-    cistern_status status = base_calloc(1, STORE_DERIVED_HEADER + at, &block, err);
+    cistern_status status = base_calloc(1, STORE_DERIVED_HEADER + part, &block, err);
     if (status != CISTERN_OK)
         return status;
-    memcpy(block, header, STORE_DERIVED_HEADER);
-    if (at > 0)
-        memcpy(block + STORE_DERIVED_HEADER, bytes, at);
-    status = base_pwrite_full(fd, block, STORE_DERIVED_HEADER + at, 0, err);
+    encode_header(&d->key, n, payload, block);
+    if (part > 0)
+        memcpy(block + STORE_DERIVED_HEADER, bytes, part);
+    status = base_pwrite_full(d->fd, block, STORE_DERIVED_HEADER + part, 0, err);
     free(block);
-    while (status == CISTERN_OK && at < n) {
+    return status;
+}
+
+static cistern_status write_other_blocks(const store_derived *d, const uint8_t *bytes, size_t n,
+                                         cistern_error *err)
+{
+    cistern_status status = CISTERN_OK;
+    for (size_t at = FIRST_BYTES; status == CISTERN_OK && at < n; at += (size_t)BASE_DISK_BLOCK) {
         size_t part = n - at < BASE_DISK_BLOCK ? n - at : (size_t)BASE_DISK_BLOCK;
-        status = base_pwrite_full(fd, bytes + at, part, STORE_DERIVED_HEADER + at, err);
-        at += part;
+        status = base_pwrite_full(d->fd, bytes + at, part, STORE_DERIVED_HEADER + at, err);
     }
     return status;
 }
 
-static cistern_status write_whole(store_derived *d, const void *bytes, size_t n, cistern_error *err)
+/* The disk works while the digest is computed, which goes into the first block. */
+static cistern_status write_whole(const store_derived *d, const void *bytes, size_t n, cistern_error *err)
 {
-    uint8_t header[STORE_DERIVED_HEADER];
     base_digest payload;
     uint64_t whole;
     if (!base_add_u64(n, STORE_DERIVED_HEADER, &whole))
         return base_fail(err, CISTERN_NO_SPACE, "a derived file of %zu bytes", n);
     cistern_status status = base_disk_reserve(d->fd, whole, NULL, err);
     if (status == CISTERN_OK)
+        status = write_other_blocks(d, bytes, n, err);
+    if (status == CISTERN_OK)
+        base_disk_push(d->fd);
+    if (status == CISTERN_OK)
         status = base_sha256_of(bytes, n, &payload, err);
-    if (status != CISTERN_OK)
-        return status;
-    encode_header(&d->key, n, &payload, header);
-    return write_blocks(d->fd, header, bytes, n, err);
+    return status == CISTERN_OK ? write_first_block(d, bytes, n, &payload, err) : status;
 }
 
 cistern_status store_derived_put(store *s, const store_derived_key *key, const void *bytes, size_t n,

@@ -7,13 +7,14 @@
 #include "base_mem.h"
 
 struct tiers {
-    char *store_path, *state_path;
+    char *store_path, *state_path, *cache_path;
     bool offline;
     uint64_t wait_ms;
     unsigned parallel;
     origin_access access;
-    pthread_mutex_t lock; /* guards `local` */
+    pthread_mutex_t lock; /* guards the two below */
     store *local;         /* NULL until opened; then never changes */
+    store *cache;         /* the same */
     _Atomic uint64_t received;
 };
 
@@ -35,6 +36,8 @@ cistern_status tiers_new(const tiers_options *options, tiers **out, cistern_erro
     if (st == CISTERN_OK)
         st = base_strdup(options->state_path, &t->state_path, err);
     if (st == CISTERN_OK)
+        st = base_strdup(options->cache_path, &t->cache_path, err);
+    if (st == CISTERN_OK)
         st = net_client_new(&options->net, &t->access.client, err);
     if (st == CISTERN_OK)
         st = cloud_context_new(&options->cloud, &t->access.cloud, err);
@@ -51,11 +54,13 @@ void tiers_free(tiers *t)
     if (!t)
         return;
     store_free(t->local);
+    store_free(t->cache);
     cloud_context_free(t->access.cloud);
     net_client_free(t->access.client);
     pthread_mutex_destroy(&t->lock);
     free(t->store_path);
     free(t->state_path);
+    free(t->cache_path);
     free(t);
 }
 
@@ -143,6 +148,29 @@ cistern_status tiers_local_for_writing(tiers *t, store **out, cistern_error *err
         st = store_check_write(t->local, err);
     if (st == CISTERN_OK)
         *out = t->local;
+    pthread_mutex_unlock(&t->lock);
+    return st;
+}
+
+/* Under the lock. Of role home because nothing below it has a copy; nothing in it has a name either. */
+static cistern_status open_cache(tiers *t, bool make, cistern_error *err)
+{
+    store_options options = STORE_OPTIONS_INIT;
+    if (t->cache)
+        return make ? store_check_write(t->cache, err) : CISTERN_OK;
+    if (!t->cache_path)
+        return base_fail(err, CISTERN_NOT_FOUND, "no directory for a cache is known");
+    return make ? store_init(t->cache_path, STORE_HOME, STORE_SHARING_USER, &options, &t->cache, NULL, err)
+                : store_open(t->cache_path, &options, &t->cache, err);
+}
+
+cistern_status tiers_own_cache(tiers *t, bool make, store **out, cistern_error *err)
+{
+    cistern_status st;
+    pthread_mutex_lock(&t->lock);
+    st = open_cache(t, make, err);
+    if (st == CISTERN_OK)
+        *out = t->cache;
     pthread_mutex_unlock(&t->lock);
     return st;
 }

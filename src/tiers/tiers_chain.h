@@ -24,6 +24,7 @@ typedef struct tiers_options {
     size_t size;
     const char *store_path; /* directory of the local store */
     const char *state_path; /* where identity records are kept; NULL: nowhere */
+    const char *cache_path; /* where derived files go if the store may not be written; NULL: nowhere */
     bool offline;           /* make no request */
     uint64_t wait_ms;       /* for another process's fetch; STORE_WAIT_FOREVER */
     unsigned parallel;      /* ranged requests at once; 0: the store's default */
@@ -33,7 +34,7 @@ typedef struct tiers_options {
 
 #define TIERS_OPTIONS_INIT                                                                                   \
     {                                                                                                        \
-        sizeof(tiers_options), NULL, NULL, false, STORE_WAIT_FOREVER, 0, NET_OPTIONS_INIT,                   \
+        sizeof(tiers_options), NULL, NULL, NULL, false, STORE_WAIT_FOREVER, 0, NET_OPTIONS_INIT,             \
             CLOUD_OPTIONS_INIT                                                                               \
     }
 
@@ -63,6 +64,13 @@ cistern_status tiers_local(tiers *t, store **out, cistern_error *err) CISTERN_MU
 cistern_status tiers_local_if_there(tiers *t, store **out, cistern_error *err) CISTERN_MUST_CHECK;
 /** The local store for writing, made if it is absent; borrowed. @retval as store_init, DENIED */
 cistern_status tiers_local_for_writing(tiers *t, store **out, cistern_error *err) CISTERN_MUST_CHECK;
+
+/**
+ * The user's own cache: a store that holds nothing but derived files, for a local store that may not be written; borrowed.
+ * @param make  make it if it is absent.
+ * @retval NOT_FOUND  there is none (or no place for one). @retval as store_open, store_init
+ */
+cistern_status tiers_own_cache(tiers *t, bool make, store **out, cistern_error *err) CISTERN_MUST_CHECK;
 
 /** Find what a reference means, without a request. @param out initialised. @retval as catalog_resolve */
 cistern_status tiers_resolve(tiers *t, const char *reference, catalog_resolved *out,

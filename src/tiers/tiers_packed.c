@@ -1,4 +1,5 @@
-/* Packed weights as a derived file, keyed by the version's digest, the packer's version and the layout. */
+/* Packed weights as a derived file, keyed by the version's digest, the packer's version and the layout: in the local store, or,
+ * where that may not be written, in the user's own cache. */
 #include "tiers_packed.h"
 
 #include "base_file.h"
@@ -15,17 +16,11 @@ static cistern_status packed_key(const tiers_packed_key *key, store_derived_key 
     return CISTERN_OK;
 }
 
-cistern_status tiers_packed_open(tiers *t, const tiers_packed_key *key, size_t size, store_derived_map *out,
-                                 cistern_error *err)
+static cistern_status open_in(const store *s, const store_derived_key *key, size_t size,
+                              store_derived_map *out, cistern_error *err)
 {
-    store_derived_key derived;
     store_derived_map map;
-    store *s = NULL;
-    cistern_status st = packed_key(key, &derived, err);
-    if (st == CISTERN_OK)
-        st = tiers_local(t, &s, err);
-    if (st == CISTERN_OK)
-        st = store_derived_open(s, &derived, false, &map, err);
+    cistern_status st = store_derived_open(s, key, false, &map, err);
     if (st != CISTERN_OK)
         return st;
     if (map.size != size) {
@@ -36,6 +31,20 @@ cistern_status tiers_packed_open(tiers *t, const tiers_packed_key *key, size_t s
     return CISTERN_OK;
 }
 
+cistern_status tiers_packed_open(tiers *t, const tiers_packed_key *key, size_t size, store_derived_map *out,
+                                 cistern_error *err)
+{
+    store_derived_key derived;
+    store *s = NULL;
+    cistern_status st = packed_key(key, &derived, err);
+    if (st == CISTERN_OK)
+        st = tiers_local(t, &s, err);
+    if (st != CISTERN_OK || open_in(s, &derived, size, out, NULL) == CISTERN_OK)
+        return st;
+    st = tiers_own_cache(t, false, &s, err);
+    return st == CISTERN_OK ? open_in(s, &derived, size, out, err) : st;
+}
+
 cistern_status tiers_packed_put(tiers *t, const tiers_packed_key *key, const void *bytes, size_t n,
                                 cistern_error *err)
 {
@@ -44,5 +53,13 @@ cistern_status tiers_packed_put(tiers *t, const tiers_packed_key *key, const voi
     cistern_status st = packed_key(key, &derived, err);
     if (st == CISTERN_OK)
         st = tiers_local_for_writing(t, &s, err);
-    return st == CISTERN_OK ? store_derived_put(s, &derived, bytes, n, err) : st;
+    if (st == CISTERN_OK)
+        st = store_derived_put(s, &derived, bytes, n, err);
+    if (st != CISTERN_DENIED)
+        return st;
+    st = tiers_own_cache(t, true, &s, NULL);
+    if (st != CISTERN_OK) /* what keeps it out of the store is what can be mended */
+        return CISTERN_DENIED;
+    base_error_clear(err);
+    return store_derived_put(s, &derived, bytes, n, err);
 }

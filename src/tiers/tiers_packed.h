@@ -1,4 +1,5 @@
-/* Packed weights of a version: a derived file of the local store, made by nn, mapped by whoever runs the model. */
+/* Packed weights of a version: a derived file of the local store, or of the user's own cache where that may not be written; made by
+ * nn, mapped by whoever runs the model. */
 #ifndef TIERS_PACKED_H
 #define TIERS_PACKED_H
 
@@ -20,7 +21,7 @@ typedef struct tiers_packed_key {
  */
 cistern_status tiers_packed_open(tiers *t, const tiers_packed_key *key, size_t size, store_derived_map *out,
                                  cistern_error *err) CISTERN_MUST_CHECK;
-/** Keep them for the next process. @retval DENIED a store that may not be written; NO_SPACE … */
+/** Keep them for the next process. @retval DENIED neither the store nor the user's cache may be written; NO_SPACE … */
 cistern_status tiers_packed_put(tiers *t, const tiers_packed_key *key, const void *bytes, size_t n,
                                 cistern_error *err) CISTERN_MUST_CHECK;
 

@@ -13,20 +13,21 @@ static void add_bundled(api_fixture *f)
     cistern_version_free(v);
 }
 
-/* The path of the one packed file below the store, or an empty text. */
-static const char *packed_file(api_fixture *f)
+/* The path of the one packed file below a store, or an empty text. */
+static const char *packed_file_in(api_fixture *f, const char *derived)
 {
     static char found[1024];
-    DIR *top = opendir(temp_dir_path(&f->dir, "store/derived"));
+    DIR *top = opendir(temp_dir_path(&f->dir, derived));
     struct dirent *e, *inner;
     found[0] = 0;
-    assert_non_null(top);
+    if (!top)
+        return found;
     while ((e = readdir(top)) != NULL) {
         char dir[600];
         DIR *d;
         if (strlen(e->d_name) != 64)
             continue;
-        snprintf(dir, sizeof dir, "%s/%s", temp_dir_path(&f->dir, "store/derived"), e->d_name);
+        snprintf(dir, sizeof dir, "%s/%s", temp_dir_path(&f->dir, derived), e->d_name);
         d = opendir(dir);
         while (d && (inner = readdir(d)) != NULL) {
             if (strncmp(inner->d_name, "packed-", 7) == 0)
@@ -37,6 +38,30 @@ static const char *packed_file(api_fixture *f)
     }
     closedir(top);
     return found;
+}
+
+static const char *packed_file(api_fixture *f)
+{
+    return packed_file_in(f, "store/derived");
+}
+
+/* As a program sees a store that a later version has written: also root may not write it. */
+static void forbid_writing(api_fixture *f)
+{
+    char text[512] = "", *at;
+    char path[600];
+    snprintf(path, sizeof path, "%s", temp_dir_path(&f->dir, "store/cistern.json"));
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    assert_true(fread(text, 1, sizeof text - 32, file) > 0);
+    fclose(file);
+    at = strstr(text, "\"write_features\":[");
+    assert_non_null(at);
+    at += strlen("\"write_features\":[");
+    memmove(at + strlen("\"later\""), at, strlen(at) + 1);
+    memcpy(at, "\"later\"", strlen("\"later\""));
+    assert_int_equal(unlink(path), 0);
+    fixture_write_text(path, text);
 }
 
 static void logits_of(cistern *c, float out[10])
@@ -157,6 +182,60 @@ static void a_child_frees_what_its_parent_was_keeping(void **state)
     assert_string_not_equal(packed_file(f), "");
 }
 
+static void a_store_that_may_not_be_written_is_packed_for_in_the_users_cache(void **state)
+{
+    api_fixture *f = *state;
+    char cache[600];
+    snprintf(cache, sizeof cache, "%s", temp_dir_path(&f->dir, "cache/cistern"));
+    const char *const options[] = {"cache", cache, NULL};
+    cistern_prepare_result result = {sizeof result, 0, 0};
+    cistern_error err = CISTERN_ERROR_INIT;
+    float first[10], second[10];
+    add_bundled(f);
+    forbid_writing(f);
+    cistern *c = fixture_context(f, options);
+    logits_of(c, first);
+    assert_string_equal(packed_file(f), "");
+    assert_string_not_equal(packed_file_in(f, "cache/cistern/derived"), "");
+    cistern_free(c);
+    c = fixture_context(f, options);
+    assert_ok(cistern_prepare(c, "digits", NULL, &result, &err), &err);
+    assert_false(result.made);
+    logits_of(c, second);
+    assert_memory_equal(first, second, sizeof first);
+    assert_int_equal(unlink(packed_file_in(f, "cache/cistern/derived")), 0); /* safe to delete */
+    assert_ok(cistern_prepare(c, "digits", NULL, &result, &err), &err);
+    assert_true(result.made);
+    assert_string_not_equal(packed_file_in(f, "cache/cistern/derived"), "");
+    cistern_free(c);
+}
+
+static void with_no_place_to_keep_them_they_are_made_in_memory(void **state)
+{
+    api_fixture *f = *state;
+    char cache[600];
+    snprintf(cache, sizeof cache, "%s", temp_dir_path(&f->dir, "origin/m.pth/below-a-file"));
+    const char *const options[] = {"cache", cache, NULL};
+    cistern_error err = CISTERN_ERROR_INIT;
+    float first[10], second[10];
+    add_bundled(f);
+    logits_of(f->c, first);
+    assert_int_equal(unlink(packed_file(f)), 0);
+    forbid_writing(f);
+    for (int with_cache = 0; with_cache < 2; with_cache++) {
+        cistern *c = fixture_context(f, with_cache ? options : NULL);
+        f->log[0] = 0;
+        logits_of(c, second);
+        assert_memory_equal(first, second, sizeof first);
+        assert_non_null(strstr(f->log, "could not be kept"));
+        assert_string_equal(packed_file(f), "");
+        assert_fails(cistern_prepare(c, "digits", NULL, NULL, &err), CISTERN_DENIED, &err);
+        assert_non_null(
+            strstr(err.text, "later")); /* what is the matter with the store, not with the cache */
+        cistern_free(c);
+    }
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 int main(void)
 {
@@ -164,6 +243,8 @@ int main(void)
         T(the_first_run_keeps_packed_weights_and_the_next_gives_the_same_bits),
         T(prepare_makes_them_ahead_once),
         T(a_file_of_another_size_or_open_to_others_is_made_anew),
+        T(a_store_that_may_not_be_written_is_packed_for_in_the_users_cache),
+        T(with_no_place_to_keep_them_they_are_made_in_memory),
         T(a_model_that_is_in_no_store_leaves_nothing),
         T(a_child_frees_what_its_parent_was_keeping),
     };

@@ -13,7 +13,7 @@ from cli_support import MODEL, REFERENCE, small_vgg11
 VERBS = ["pull", "add", "import", "export", "link", "classify", "ls", "show", "path", "history", "tag", "rollback", "verify", "rm", "prepare", "init", "config",
          "version", "help"]
 OPTIONS = ["store", "offline", "wait", "ca", "proxy", "no-proxy", "tries", "connect-timeout", "low-speed-limit",
-           "low-speed-time", "parallel", "threads", "isa", "import-program", "state", "s3-endpoint", "s3-region", "s3-profile",
+           "low-speed-time", "parallel", "threads", "isa", "import-program", "state", "cache", "s3-endpoint", "s3-region", "s3-profile",
            "s3-addressing", "s3-anonymous", "s3-requester-pays", "s3-config-file", "s3-credentials-file",
            "s3-access-key-id", "s3-secret-access-key", "s3-session-token", "torch-home", "keras-home", "netrc", "headers-file",
            "keep-removed", "keep-partial"]
@@ -210,6 +210,21 @@ class Prepare(cli_support.Case):
         self.assertGreater(first["bytes"], 100000)
         self.assertFalse(json.loads(self.ok("prepare", "digits:1", "--json"))["prepared"][0]["made"])
         self.assertEqual(len(list(pathlib.Path(self.store).glob("derived/*/packed-*"))), 1)
+
+    def test_a_store_that_may_not_be_written_is_packed_for_in_the_users_cache(self):
+        self.ok("add", MODEL / "digits-vgg11_bn.pth", "--as", "digits")
+        root = pathlib.Path(self.store) / "cistern.json"
+        document = json.loads(root.read_text())
+        document["write_features"] = ["later"]  # as a later version would leave it: also root may not write it
+        root.unlink()
+        root.write_text(json.dumps(document, sort_keys=True, separators=(",", ":")) + "\n")
+        first = self.ok("classify", "digits", MODEL / "samples/seven.png")
+        self.assertEqual(list(pathlib.Path(self.store).glob("derived/*/packed-*")), [])
+        self.assertEqual(len(list(self.dir.glob("home/.cache/cistern/derived/*/packed-*"))), 1)
+        self.assertFalse(json.loads(self.ok("prepare", "digits", "--json"))["prepared"][0]["made"])
+        self.assertEqual(self.ok("classify", "digits", MODEL / "samples/seven.png"), first)
+        self.assertTrue(json.loads(self.ok("prepare", "digits", "--json", "--cache", self.dir / "other"))["prepared"][0]["made"])
+        self.assertEqual(len(list(self.dir.glob("other/derived/*/packed-*"))), 1)
 
     def test_what_is_not_there_cannot_be_prepared(self):
         self.fails(3, "prepare", "digits")
