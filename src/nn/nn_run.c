@@ -1,13 +1,18 @@
 /* Running: image by image through the first convolutions, while their activations fit the caches; groups of images through
  * the later ones, whose weights are larger than their activations; the whole batch through the linear layers, so that their
  * weights are streamed once. Each step is cut into jobs by sizes alone, never by the number of threads. */
+#include <math.h>
+#include <stdatomic.h>
 #include <time.h>
 
 #include "priv/nn_session_priv.h"
 
 #define BAND        8 /* rows of one job */
-/* Outputs of one job: of VGG's first linear layer 2.4 MB of weights. A multiple of what kernels take at once. */
-#define LINEAR_ROWS 24
+/* Outputs of one job: of VGG's first linear layer 4.8 MB of weights. A multiple of what kernels take at once. The last quarter
+ * of a layer goes in halves of that, so that many threads end together. */
+#define LINEAR_ROWS 48
+/* Per cent of the lines of inputs that may be left for skipping the others to pay: what skips has to ask for all that it reads. */
+#define LINES_WORTH 85
 
 /* What a job is told. */
 typedef struct work {
@@ -17,6 +22,8 @@ typedef struct work {
     const float *x;
     float *out;
     size_t images, out_stride;
+    size_t lines;           /* of the inputs, that a linear layer reads weights for; 0: all */
+    atomic_uint not_finite; /* whether a sum was not, or not computed */
     const base_cancel *cancel;
 } work;
 
@@ -80,18 +87,57 @@ static void average_job(void *user, size_t job, unsigned thread)
     nn_act_average_pool(w->act, MODEL_VGG_POOLED_SIDE, job, w->out);
 }
 
+/* Whole pieces of the first three quarters, then halves. */
+static size_t linear_jobs(size_t outputs)
+{
+    size_t whole = outputs * 3 / 4 / LINEAR_ROWS, rest = outputs - whole * LINEAR_ROWS;
+    return whole + (rest + LINEAR_ROWS / 2 - 1) / (LINEAR_ROWS / 2);
+}
+
+static size_t linear_part(size_t outputs, size_t job, size_t *out_first)
+{
+    size_t whole = outputs * 3 / 4 / LINEAR_ROWS, rows = job < whole ? LINEAR_ROWS : LINEAR_ROWS / 2;
+    *out_first = job < whole ? job * LINEAR_ROWS : whole * LINEAR_ROWS + (job - whole) * rows;
+    return outputs - *out_first < rows ? outputs - *out_first : rows;
+}
+
+/* What a layer's ReLU does, and a look at the sums before: as every weight is multiplied with an input, even if it is zero, a
+ * weight that is not finite makes its row's sums so. */
+static void look_and_rectify(work *w, size_t first, size_t rows)
+{
+    for (size_t i = 0; i < w->images; i++) {
+        float *out = w->out + i * w->out_stride + first;
+        for (size_t r = 0; r < rows; r++) {
+            if (!isfinite(out[r])) {
+                atomic_store_explicit(&w->not_finite, 1, memory_order_relaxed);
+            }
+            out[r] = w->linear->relu && out[r] < 0 ? 0 : out[r];
+        }
+    }
+}
+
 static void linear_job(void *user, size_t job, unsigned thread)
 {
-    const work *w = user;
+    work *w = user;
     const nn_step_linear *l = w->linear;
-    size_t first = job * LINEAR_ROWS,
-           rows = l->outputs - first < LINEAR_ROWS ? l->outputs - first : LINEAR_ROWS;
+    size_t first, rows = linear_part(l->outputs, job, &first);
+    const uint8_t *weight = l->weight + first * l->weight_stride;
     (void)thread;
     if (base_cancelled(w->cancel)) {
+        atomic_store_explicit(&w->not_finite, 1, memory_order_relaxed);
         return;
     }
-    l->kernel(l->weight + first * l->weight_stride, l->weight_stride, rows, l->inputs, l->in, l->in_stride,
-              w->images, l->bias + first, l->relu, w->out + first, w->out_stride);
+    if (w->lines) {
+        l->lines_kernel(weight, l->weight_stride, rows, l->inputs, l->in, w->s->lines, w->lines,
+                        l->bias + first, l->relu, w->out + first);
+        return;
+    }
+    bool look = l->lines_kernel && !l->finite;
+    l->kernel(weight, l->weight_stride, rows, l->inputs, l->in, l->in_stride, w->images, l->bias + first,
+              l->relu && !look, w->out + first, w->out_stride);
+    if (look) {
+        look_and_rectify(w, first, rows);
+    }
 }
 
 static uint64_t now_ns(void)
@@ -213,6 +259,13 @@ static cistern_status run_group(nn_session *s, size_t first, size_t images, cons
     return status;
 }
 
+/* How many lines of a layer's inputs are not zero, if it pays to read these lines' weights only; else 0. */
+static size_t lines_worth(const nn_session *s, const nn_step_linear *l)
+{
+    size_t count = nn_linear_lines(l->in, l->inputs, s->lines);
+    return count * 100 < l->in_stride / NN_LINEAR_LANES * LINES_WORTH ? count : 0;
+}
+
 static cistern_status run_linears(nn_session *s, size_t n, float *out, const base_cancel *cancel,
                                   cistern_error *err)
 {
@@ -224,7 +277,10 @@ static cistern_status run_linears(nn_session *s, size_t n, float *out, const bas
         work w = {.s = s, .linear = l, .images = n, .cancel = cancel};
         w.out = last ? out : s->linear[i + 1].in;
         w.out_stride = last ? l->outputs : s->linear[i + 1].in_stride;
-        base_pool_run(s->pool, linear_job, &w, (l->outputs + LINEAR_ROWS - 1) / LINEAR_ROWS);
+        w.lines = n == 1 && l->finite ? lines_worth(s, l) : 0;
+        base_pool_run(s->pool, linear_job, &w, linear_jobs(l->outputs));
+        l->lines = w.lines ? w.lines : l->in_stride / NN_LINEAR_LANES;
+        l->finite = l->finite || (l->lines_kernel && !atomic_load(&w.not_finite));
         l->ns += now_ns() - start;
         cistern_status status = base_check_cancel(cancel, err);
         if (status != CISTERN_OK) {

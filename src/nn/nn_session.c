@@ -145,11 +145,14 @@ static void place_all(nn_session *s, layout *l, const needs *n)
     s->shared = take(l, n->shared, sizeof(float));
     s->own_stride = (n->own + 1023) / 1024 * 1024 + NN_BLOCK; /* own pages, other cache sets */
     s->own = take(l, base_pool_threads(s->pool), s->own_stride * sizeof(float));
+    size_t lines = 0;
     for (size_t i = 0; i < MODEL_VGG_LINEARS; i++) {
         nn_step_linear *step = &s->linear[i];
         step->in_stride = padded_inputs(s->net->linear[i].inputs);
         step->in = take(l, s->max_batch, step->in_stride * sizeof(float));
+        grow(&lines, step->in_stride / NN_LINEAR_LANES);
     }
+    s->lines = take(l, lines, sizeof(uint32_t));
     s->planes = s->layer ? take(l, n->planes, sizeof(float)) : NULL;
 }
 
@@ -231,6 +234,7 @@ static cistern_status bind_steps(nn_session *s, cistern_error *err)
             packed ? linear->inputs * sizeof(float) : t->stride[0] * model_dtype_bytes(t->dtype);
         step->weight_row_bytes = linear->inputs * (packed ? sizeof(float) : model_dtype_bytes(t->dtype));
         step->kernel = linear_kernel(s->kernels, packed ? MODEL_F32 : t->dtype);
+        step->lines_kernel = step->kernel == s->kernels->linear_f32 ? s->kernels->linear_lines_f32 : NULL;
         step->bias = (const float *)(s->packed + map.linear_bias[i]);
         step->relu = i + 1 < MODEL_VGG_LINEARS;
     }
@@ -327,10 +331,13 @@ static nn_step_report report_linear(const nn_session *s, size_t i)
 {
     static const int numbers[MODEL_VGG_LINEARS] = {0, 3, 6};
     const nn_step_linear *step = &s->linear[i];
-    nn_step_report r = {.seconds = (double)step->ns * 1e-9, .algorithm = "stream"};
+    size_t all = step->in_stride / NN_LINEAR_LANES;
+    nn_step_report r = {.seconds = (double)step->ns * 1e-9,
+                        .algorithm = step->lines < all ? "sparse stream" : "stream"};
     snprintf(r.name, sizeof(r.name), "classifier.%d", numbers[i]);
     r.flops = r.definition_flops = 2 * (double)step->inputs * (double)step->outputs;
-    r.weight_bytes = (double)step->weight_row_bytes * (double)step->outputs;
+    r.weight_bytes =
+        (double)step->weight_row_bytes * (double)step->outputs * (double)step->lines / (double)all;
     return r;
 }
 

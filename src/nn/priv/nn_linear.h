@@ -42,4 +42,32 @@ NN_LINEAR_DECLARE(nn_linear_f32__avx512);
 NN_LINEAR_DECLARE(nn_linear_f16__avx512);
 NN_LINEAR_DECLARE(nn_linear_bf16__avx512);
 
+/*
+ * Lines of inputs that are wholly zero: their weights need not be read. Behind ReLU and pooling whole channels are zero, 49
+ * neighbours each, so that half or more of the first layer's weights are not needed. A product of zero and a finite weight
+ * changes no sum; one with an infinity or a NaN would, so weights must have been seen to be finite.
+ */
+
+/** Which lines of NN_LINEAR_LANES inputs are not all zero (NaN is not zero): their numbers, ascending.
+ *  @param n    inputs; x is padded as above.
+ *  @param out  room for every line.
+ *  @return     how many. */
+size_t nn_linear_lines(const float *x, size_t n, uint32_t *out);
+
+/**
+ * The same as an nn_linear_fn of f32 weights for one image, reading only the `count` lines that `lines` says.
+ * Gives the same bits where all weights are finite.
+ */
+typedef void (*nn_linear_lines_fn)(const uint8_t *w, size_t w_stride, size_t rows, size_t n, const float *x,
+                                   const uint32_t *lines, size_t count, const float *bias, int relu,
+                                   float *out);
+
+#define NN_LINEAR_LINES_DECLARE(name)                                                                        \
+    void name(const uint8_t *w, size_t w_stride, size_t rows, size_t n, const float *x,                      \
+              const uint32_t *lines, size_t count, const float *bias, int relu, float *out)
+
+NN_LINEAR_LINES_DECLARE(nn_linear_lines_f32__ref);
+NN_LINEAR_LINES_DECLARE(nn_linear_lines_f32__avx2);
+NN_LINEAR_LINES_DECLARE(nn_linear_lines_f32__avx512);
+
 #endif

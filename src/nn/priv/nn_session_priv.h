@@ -13,6 +13,7 @@ typedef struct nn_kernels {
     nn_conv3x3_fn conv3x3;
     nn_winograd_kernels winograd;
     nn_linear_fn linear_f32, linear_f16, linear_bf16;
+    nn_linear_lines_fn linear_lines_f32; /* NULL: there is none */
 } nn_kernels;
 
 const nn_kernels *nn_kernels_of(nn_isa isa);
@@ -31,6 +32,9 @@ typedef struct nn_step_conv {
 
 typedef struct nn_step_linear {
     nn_linear_fn kernel;
+    nn_linear_lines_fn lines_kernel; /* NULL: every weight is always read */
+    bool finite;                     /* all weights are known to be: an earlier run saw their sums */
+    size_t lines;                    /* of inputs whose weights the last run read */
     const uint8_t *weight;
     size_t weight_stride;    /* bytes from one row to the next */
     size_t weight_row_bytes; /* bytes of a row */
@@ -64,6 +68,7 @@ struct nn_session {
     float *shared; /* of the convolution that runs */
     float *own;    /* of each thread, own_stride floats apart */
     size_t own_stride;
+    uint32_t *lines;   /* of the linear layer that runs: those that are not zero */
     uint64_t other_ns; /* of the last run: loading and average pooling */
     float *planes;     /* one layer as the hook wants it; NULL without a hook */
 };
