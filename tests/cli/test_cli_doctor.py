@@ -1,6 +1,8 @@
 """What doctor finds, and what it leaves behind: nothing."""
 import ctypes
 import os
+import shutil
+import subprocess
 import sys
 import unittest
 from pathlib import Path
@@ -49,6 +51,31 @@ class Doctor(Case):
         else:
             self.assertEqual(found["landlock"]["level"], "note")
             self.assertIn("holds alone", found["landlock"]["text"])
+
+    def test_the_program_that_is_shipped_enters_all_of_it_before_it_reads(self):
+        if os.environ.get("CISTERN_TEST_SANITIZE"):
+            self.skipTest("sanitizer builds have no sandbox")
+        if not shutil.which("strace"):
+            self.skipTest("no strace")
+        trace = self.dir / "trace"
+        calls = "landlock_create_ruleset,landlock_restrict_self,seccomp,prctl,prlimit64,mmap,sendto,write,open,openat"
+        result = subprocess.run(["strace", "-f", "-o", trace, "-e", "trace=" + calls, cli_support.BIN, "doctor"], env=self.env,
+                                cwd=self.dir, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        if not trace.exists() or "exited with 0" not in trace.read_text():
+            self.skipTest("strace cannot trace here: " + result.stderr[:100])
+        lines = trace.read_text().splitlines()
+        entered = [n for n, line in enumerate(lines) if "SECCOMP_SET_MODE_FILTER, 0, {" in line and line.endswith("= 0")]
+        self.assertEqual(len(entered), 1)
+        child = lines[entered[0]].split()[0]
+        own = [line for line in lines[:entered[0]] if line.split()[0] == child]
+        if landlock_version() > 0:
+            self.assertTrue(any("landlock_restrict_self(" in line and line.endswith("= 0") for line in own), own)
+        for limit in ("RLIMIT_CPU", "RLIMIT_NOFILE", "RLIMIT_FSIZE", "RLIMIT_CORE", "RLIMIT_DATA"):
+            self.assertTrue(any(f"{limit}, {{rlim_cur=" in line for line in own), limit)
+        self.assertFalse(any(" write(3," in line or "sendto(3" in line for line in own))  # not a word before
+        after = [line for line in lines[entered[0]:] if line.split()[0] == child]
+        self.assertTrue(any(" write(3," in line for line in after), after)
+        self.assertFalse(any("open" in line for line in after), after)
 
     def test_a_damaged_document_is_named(self):
         self.add()
