@@ -1,6 +1,8 @@
 /* Memory that runs out: whichever allocation fails, reading ends with NO_MEMORY, nothing leaks, nothing crashes. */
 #include <fcntl.h>
 #include "base_map.h"
+#include "formats_write.h"
+#include "model_vgg.h"
 #include "weight_read.h"
 
 static long left;  /* allocations until one fails; negative: none does */
@@ -155,11 +157,58 @@ static void every_allocation_may_fail(void **state)
         sweep(strchr(names[i], '/') ? "" : "data/", &names[i], 1);
 }
 
+/* What is written: names and graphs are put together in memory, weights pass through. */
+static cistern_status write_with(bool onnx, uint32_t height, long allocations, cistern_error *err)
+{
+    static const float values[6] = {1, 2, 3, 4, 5, 6};
+    static const formats_sink sink = {forget, NULL};
+    model_tensor t = {.dtype = MODEL_F32, .rank = 1, .shape = {6}, .stride = {1}};
+    formats_out out[] = {{.name = "features.0.bias", .rank = 1, .shape = {6}, .dtype = MODEL_F32},
+                         {.name = "classifier.0.bias", .rank = 1, .shape = {6}, .dtype = MODEL_F32}};
+    formats_onnx_out o = {.vgg = model_vgg_find("vgg11_bn"),
+                          .tensors = out,
+                          .count = 2,
+                          .height = height,
+                          .width = 224,
+                          .producer_version = "0"};
+    cistern_status st;
+
+    for (size_t i = 0; i < 2; i++)
+        model_values_init(&out[i].values, &t, (const uint8_t *)values);
+    left = allocations;
+    alive = 0;
+    counting = true;
+    st = onnx ? formats_write_onnx(&o, &sink, NULL, NULL, err)
+              : formats_write_safetensors(out, 2, &sink, NULL, err);
+    counting = false;
+    return st;
+}
+
+static void every_allocation_of_a_writer_may_fail(void **state)
+{
+    static const uint32_t heights[] = {0, 224, 320}; /* 0: safetensors; 320: with matrices for the pooling */
+
+    (void)state;
+    for (size_t i = 0; i < sizeof heights / sizeof heights[0]; i++) {
+        for (long n = 0;; n++) {
+            cistern_error err = CISTERN_ERROR_INIT;
+            cistern_status st = write_with(heights[i] != 0, heights[i], n, &err);
+            assert_int_equal(alive, 0);
+            if (st == CISTERN_OK) {
+                assert_true(n > 2);
+                break;
+            }
+            assert_fails(st, CISTERN_NO_MEMORY, &err);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_allocation_may_fail),
         cmocka_unit_test(every_allocation_of_several_files_may_fail),
+        cmocka_unit_test(every_allocation_of_a_writer_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
