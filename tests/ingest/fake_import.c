@@ -278,7 +278,8 @@ static void confined_memory(void)
     enter(10);
     while (malloc(1 << 20))
         got++;
-    send_error(got > 120 && got <= INGEST_DATA_MAX >> 20 ? CISTERN_NO_MEMORY : CISTERN_UNEXPECTED, "the limit is elsewhere");
+    send_error(got > 120 && got <= INGEST_DATA_MAX >> 20 ? CISTERN_NO_MEMORY : CISTERN_UNEXPECTED,
+               "the limit is elsewhere");
 }
 
 static void confined_time(void)
