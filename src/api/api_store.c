@@ -108,10 +108,7 @@ cistern_status cistern_rollback(cistern *c, const char *name, const char *alias,
     store *s = NULL;
     cistern_status st = catalog_name_check(name, err);
     if (st == CISTERN_OK)
-        st = tiers_local_if_there(c->chain, &s, err);
-    if (st == CISTERN_OK && !s)
-        st = base_fail(err, CISTERN_NOT_FOUND, "no model '%s' here: there is no store at %s yet", name,
-                       tiers_store_path(c->chain));
+        st = api_store_of(c, name, &s, err);
     if (st == CISTERN_OK)
         st = tiers_local_for_writing(c->chain, &s, err);
     catalog_move_init(&move);

@@ -204,6 +204,15 @@ cistern_status cistern_resolve(cistern *c, const char *reference, cistern_versio
     return st;
 }
 
+cistern_status api_store_of(const cistern *c, const char *name, store **out, cistern_error *err)
+{
+    cistern_status st = tiers_local_if_there(c->chain, out, err);
+    if (st == CISTERN_OK && !*out)
+        st = base_fail(err, CISTERN_NOT_FOUND, "no model '%s' here: there is no store at %s yet", name,
+                       tiers_store_path(c->chain));
+    return st;
+}
+
 struct cistern_list {
     cistern_version **versions;
     size_t count, capacity;
@@ -259,14 +268,11 @@ cistern_status cistern_list_versions(cistern *c, const char *name, cistern_list 
     list_reading r = {c, NULL, NULL};
     cistern_status st = name ? catalog_name_check(name, err) : CISTERN_OK;
     if (st == CISTERN_OK)
-        st = tiers_local_if_there(c->chain, &r.s, err);
+        st = name ? api_store_of(c, name, &r.s, err) : tiers_local_if_there(c->chain, &r.s, err);
     if (st == CISTERN_OK)
         st = base_calloc(1, sizeof *r.list, &r.list, err);
     if (st == CISTERN_OK && r.s)
         st = name ? list_model(&r, name, err) : catalog_model_each(r.s, list_model, &r, err);
-    else if (st == CISTERN_OK && name)
-        st = base_fail(err, CISTERN_NOT_FOUND, "no model '%s' here: there is no store at %s yet", name,
-                       tiers_store_path(c->chain));
     if (st != CISTERN_OK) {
         cistern_list_free(r.list);
         return st;
@@ -305,10 +311,7 @@ cistern_status cistern_history_read(cistern *c, const char *name, cistern_histor
     store *s = NULL;
     cistern_status st = catalog_name_check(name, err);
     if (st == CISTERN_OK)
-        st = tiers_local_if_there(c->chain, &s, err);
-    if (st == CISTERN_OK && !s)
-        st = base_fail(err, CISTERN_NOT_FOUND, "no model '%s' here: there is no store at %s yet", name,
-                       tiers_store_path(c->chain));
+        st = api_store_of(c, name, &s, err);
     if (st == CISTERN_OK)
         st = base_calloc(1, sizeof *h, &h, err);
     if (st != CISTERN_OK)

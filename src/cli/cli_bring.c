@@ -5,6 +5,16 @@
 #include <stdio.h>
 #include <string.h>
 
+cistern_pull_options cli_bring_declared(const cli_facts *facts)
+{
+    cistern_pull_options o = CISTERN_PULL_OPTIONS_INIT;
+    o.architecture = facts->arch;
+    o.preprocess = facts->preprocess;
+    o.labels = facts->labels;
+    o.config = facts->config;
+    return o;
+}
+
 const char *cli_bring_outcome(cistern_pull_outcome outcome)
 {
     switch (outcome) {

@@ -4,25 +4,34 @@
 
 #include "cli_options.h"
 
-/* The members of a verb's values that CLI_FACT_ROWS fills in. */
-#define CLI_FACT_VALUES const char *arch, *preprocess, *labels, *config
+/** What a user says of a model: the member `facts` of a verb's values, which CLI_FACT_ROWS fills in. */
+typedef struct cli_facts {
+    const char *arch, *preprocess, *labels, *config;
+} cli_facts;
+/** They as the library's options; texts borrowed. */
+cistern_pull_options cli_bring_declared(const cli_facts *facts);
 
 #define CLI_FACT_ROWS(type)                                                                                  \
-    {"arch", 0, "NAME", CLI_TEXT, offsetof(type, arch), "it is this: vgg11 … vgg19, vgg11_bn … vgg19_bn"},   \
+    {"arch",                                                                                                 \
+     0,                                                                                                      \
+     "NAME",                                                                                                 \
+     CLI_TEXT,                                                                                               \
+     offsetof(type, facts.arch),                                                                             \
+     "it is this: vgg11 … vgg19, vgg11_bn … vgg19_bn"},                                                      \
         {"preprocess",                                                                                       \
          0,                                                                                                  \
          "NAME",                                                                                             \
          CLI_TEXT,                                                                                           \
-         offsetof(type, preprocess),                                                                         \
+         offsetof(type, facts.preprocess),                                                                   \
          "how its input is prepared: torchvision, keras …"},                                                 \
         {"labels",                                                                                           \
          0,                                                                                                  \
          "FILE",                                                                                             \
          CLI_TEXT,                                                                                           \
-         offsetof(type, labels),                                                                             \
+         offsetof(type, facts.labels),                                                                       \
          "names of its classes: one a line, or a JSON array"},                                               \
     {                                                                                                        \
-        "config", 0, "FILE|URL|none", CLI_TEXT, offsetof(type, config),                                      \
+        "config", 0, "FILE|URL|none", CLI_TEXT, offsetof(type, facts.config),                                \
             "its config.json (default: the one beside it)"                                                   \
     }
 

@@ -4,7 +4,7 @@
 
 typedef struct add_values {
     const char *as, *sha256, *why;
-    CLI_FACT_VALUES;
+    cli_facts facts;
 } add_values;
 
 static const cli_option options[] = {
@@ -28,17 +28,13 @@ static int run(cli *c, const void *values, int count, char **arguments)
     cistern *context;
     cistern_version *version = NULL;
     cistern_error err = CISTERN_ERROR_INIT;
-    cistern_pull_options o = CISTERN_PULL_OPTIONS_INIT;
+    cistern_pull_options o = cli_bring_declared(&v->facts);
     cistern_pull_result result = {.size = sizeof result};
 
     if (!v->as)
         return cli_usage(c, "add needs --as NAME");
     o.as = v->as;
     o.sha256 = v->sha256;
-    o.architecture = v->arch;
-    o.preprocess = v->preprocess;
-    o.labels = v->labels;
-    o.config = v->config;
     o.why = v->why;
     if (cli_context(c, &context, &err) != CISTERN_OK)
         return cli_fail(c, &err);

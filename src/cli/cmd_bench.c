@@ -14,7 +14,7 @@
 typedef struct bench_values {
     unsigned batch, runs;
     bool layers;
-    CLI_FACT_VALUES;
+    cli_facts facts;
 } bench_values;
 
 static const cli_option options[] = {
@@ -204,11 +204,7 @@ static int run(cli *c, const void *values, int count, char **arguments)
     cistern *context;
     cistern_error err = CISTERN_ERROR_INIT;
     job j = {.c = c, .v = values};
-    cistern_pull_options declared = CISTERN_PULL_OPTIONS_INIT;
-    declared.architecture = j.v->arch;
-    declared.preprocess = j.v->preprocess;
-    declared.labels = j.v->labels;
-    declared.config = j.v->config;
+    cistern_pull_options declared = cli_bring_declared(&j.v->facts);
     if (j.v->batch > BATCH_MOST)
         return cli_usage(c, "--batch: %u images, at most %d", j.v->batch, BATCH_MOST);
     if (cli_context(c, &context, &err) != CISTERN_OK ||

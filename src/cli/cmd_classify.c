@@ -15,7 +15,7 @@
 typedef struct classify_values {
     unsigned top;
     bool timings;
-    CLI_FACT_VALUES;
+    cli_facts facts;
 } classify_values;
 
 static const cli_option options[] = {
@@ -256,11 +256,7 @@ static int run(cli *c, const void *values, int count, char **arguments)
     cistern_error err = CISTERN_ERROR_INIT;
     cistern_model *model = NULL;
     job j = {.c = c, .headings = count > 2};
-    cistern_pull_options declared = CISTERN_PULL_OPTIONS_INIT;
-    declared.architecture = v->arch;
-    declared.preprocess = v->preprocess;
-    declared.labels = v->labels;
-    declared.config = v->config;
+    cistern_pull_options declared = cli_bring_declared(&v->facts);
     double begun = cli_now_exact_ms();
     if (cli_model_open(c, arguments[0], &declared, &model, &err) != CISTERN_OK)
         return cli_fail(c, &err);

@@ -10,7 +10,7 @@ typedef struct convert_values {
     const char *to, *output;
     unsigned size;
     bool force, external;
-    CLI_FACT_VALUES;
+    cli_facts facts;
 } convert_values;
 
 static const cli_option options[] = {
@@ -89,11 +89,7 @@ static int run(cli *c, const void *values, int count, char **arguments)
     const convert_values *v = values;
     cistern_model *model = NULL;
     cistern_error err = CISTERN_ERROR_INIT;
-    cistern_pull_options declared = CISTERN_PULL_OPTIONS_INIT;
-    declared.architecture = v->arch;
-    declared.preprocess = v->preprocess;
-    declared.labels = v->labels;
-    declared.config = v->config;
+    cistern_pull_options declared = cli_bring_declared(&v->facts);
     if (!v->to || (strcmp(v->to, "safetensors") != 0 && strcmp(v->to, "onnx") != 0))
         return cli_usage(c, "--to is needed: safetensors or onnx");
     if (!v->output || !v->output[0])

@@ -16,7 +16,7 @@
 
 typedef struct features_values {
     const char *layer, *output;
-    CLI_FACT_VALUES;
+    cli_facts facts;
 } features_values;
 
 static const cli_option options[] = {
@@ -190,11 +190,7 @@ static int run(cli *c, const void *values, int count, char **arguments)
     cistern_error err = CISTERN_ERROR_INIT;
     cistern_model *model = NULL;
     job j = {.c = c};
-    cistern_pull_options declared = CISTERN_PULL_OPTIONS_INIT;
-    declared.architecture = v->arch;
-    declared.preprocess = v->preprocess;
-    declared.labels = v->labels;
-    declared.config = v->config;
+    cistern_pull_options declared = cli_bring_declared(&v->facts);
     if (!v->layer)
         return cli_usage(c, "--layer is needed, such as --layer avgpool");
     if (!v->output || !v->output[0])

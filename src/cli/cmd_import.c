@@ -7,7 +7,7 @@
 typedef struct import_values {
     const char *as, *why;
     bool all;
-    CLI_FACT_VALUES;
+    cli_facts facts;
 } import_values;
 
 static const cli_option options[] = {
@@ -30,7 +30,7 @@ static int import_cache(cli *c, const import_values *v, cistern *context, const 
     cli_carry carry;
     cistern_error err = CISTERN_ERROR_INIT;
     size_t left = 0;
-    if (v->as || v->arch || v->preprocess || v->labels || v->config || v->why)
+    if (v->as || v->facts.arch || v->facts.preprocess || v->facts.labels || v->facts.config || v->why)
         return cli_usage(c, "import %s: names and facts come from the files; only --all can be given", tool);
     cistern_call call = cli_call(c, tool);
     cli_carry_begin(&carry, c, true);
@@ -51,16 +51,12 @@ static int import_directory(cli *c, const import_values *v, cistern *context, co
 {
     cli_carry carry;
     cistern_error err = CISTERN_ERROR_INIT;
-    cistern_pull_options o = CISTERN_PULL_OPTIONS_INIT;
+    cistern_pull_options o = cli_bring_declared(&v->facts);
     if (!v->as)
         return cli_usage(c, "import of a directory needs --as NAME");
     if (v->all)
         return cli_usage(c, "--all belongs to import torch");
     o.as = v->as;
-    o.architecture = v->arch;
-    o.preprocess = v->preprocess;
-    o.labels = v->labels;
-    o.config = v->config;
     o.why = v->why;
     cistern_call call = cli_call(c, v->as);
     cli_carry_begin(&carry, c, true);

@@ -1,4 +1,5 @@
 /* cistern pin: versions whose bytes stay even after they are removed. */
+#include "cli_each.h"
 #include "cli_verbs.h"
 
 typedef struct pin_values {
@@ -12,14 +13,15 @@ static const cli_option options[] = {
 
 static const char *const examples[] = {"cistern pin vgg16:3 --why 'release 2026-02'", NULL};
 
-static int pin_one(cli *c, cistern *context, const char *reference, const char *why, term_json *j)
+static int pin_one(cli *c, cistern *context, const void *values, const char *reference, term_json *j)
 {
+    const pin_values *v = values;
     cistern_error err = CISTERN_ERROR_INIT;
     cistern_version *version = NULL;
     int fresh = 0;
     cistern_call call = cli_call(c, reference);
     cli_call_begin(c);
-    cistern_status status = cistern_pin(context, reference, why, &call, &version, &fresh, &err);
+    cistern_status status = cistern_pin(context, reference, v->why, &call, &version, &fresh, &err);
     cli_call_end(c);
     if (status != CISTERN_OK)
         return cli_fail(c, &err);
@@ -37,25 +39,7 @@ static int pin_one(cli *c, cistern *context, const char *reference, const char *
 
 static int run(cli *c, const void *values, int count, char **arguments)
 {
-    const pin_values *v = values;
-    cistern *context;
-    cistern_error err = CISTERN_ERROR_INIT;
-    term_json j;
-    int code = 0;
-    if (cli_context(c, &context, &err) != CISTERN_OK)
-        return cli_fail(c, &err);
-    term_json_init(&j, &c->out);
-    if (c->json) {
-        term_json_object(&j, NULL);
-        term_json_array(&j, "pinned");
-    }
-    for (int i = 0; i < count; i++)
-        code = cli_first(code, pin_one(c, context, arguments[i], v->why, &j));
-    if (c->json) {
-        term_json_end(&j);
-        term_json_end(&j);
-    }
-    return code;
+    return cli_each(c, "pinned", pin_one, values, count, arguments);
 }
 
 const cli_verb cmd_pin = {

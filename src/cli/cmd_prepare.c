@@ -1,5 +1,6 @@
 /* cistern prepare: make the packed weights of stored versions ahead. */
 #include "cli_signal.h"
+#include "cli_each.h"
 #include "cli_verbs.h"
 #include "term_units.h"
 
@@ -22,8 +23,9 @@ static void report(cli *c, const char *reference, const char *isa, const cistern
              size);
 }
 
-static int prepare_one(cli *c, cistern *context, const char *reference, term_json *j)
+static int prepare_one(cli *c, cistern *context, const void *values, const char *reference, term_json *j)
 {
+    (void)values;
     cistern_error err = CISTERN_ERROR_INIT;
     cistern_prepare_result result = {sizeof result, 0, 0};
     cistern_call call = cli_call(c, reference);
@@ -38,29 +40,7 @@ static int prepare_one(cli *c, cistern *context, const char *reference, term_jso
 
 static int run(cli *c, const void *values, int count, char **arguments)
 {
-    (void)values;
-    cistern *context;
-    cistern_error err = CISTERN_ERROR_INIT;
-    term_json j;
-    int code = 0;
-    if (cli_context(c, &context, &err) != CISTERN_OK)
-        return cli_fail(c, &err);
-    term_json_init(&j, &c->out);
-    if (c->json) {
-        term_json_object(&j, NULL);
-        term_json_array(&j, "prepared");
-    }
-    for (int i = 0; i < count; i++) {
-        int now = prepare_one(c, context, arguments[i], &j);
-        code = cli_first(code, now);
-        if (now == cistern_status_exit_code(CISTERN_CANCELLED))
-            break;
-    }
-    if (c->json) {
-        term_json_end(&j);
-        term_json_end(&j);
-    }
-    return code;
+    return cli_each(c, "prepared", prepare_one, values, count, arguments);
 }
 
 const cli_verb cmd_prepare = {

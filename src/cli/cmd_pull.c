@@ -6,7 +6,7 @@
 typedef struct pull_values {
     const char *as, *sha256, *why;
     bool update, ignore_name_digest;
-    CLI_FACT_VALUES;
+    cli_facts facts;
 } pull_values;
 
 static const cli_option options[] = {
@@ -50,7 +50,7 @@ static int run(cli *c, const void *values, int count, char **arguments)
     cistern *context;
     cistern_version *version = NULL;
     cistern_error err = CISTERN_ERROR_INIT;
-    cistern_pull_options o = CISTERN_PULL_OPTIONS_INIT;
+    cistern_pull_options o = cli_bring_declared(&v->facts);
     cistern_pull_result result = {.size = sizeof result};
     char title[TERM_PROGRESS_TITLE_MAX];
 
@@ -58,10 +58,6 @@ static int run(cli *c, const void *values, int count, char **arguments)
     o.sha256 = v->sha256;
     o.update = v->update;
     o.ignore_name_digest = v->ignore_name_digest;
-    o.architecture = v->arch;
-    o.preprocess = v->preprocess;
-    o.labels = v->labels;
-    o.config = v->config;
     o.why = v->why;
     if (cli_context(c, &context, &err) != CISTERN_OK)
         return cli_fail(c, &err);

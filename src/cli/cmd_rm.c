@@ -1,4 +1,5 @@
 /* cistern rm: remove versions. */
+#include "cli_each.h"
 #include "cli_verbs.h"
 
 typedef struct rm_values {
@@ -15,8 +16,9 @@ static const cli_option options[] = {
 
 static const char *const examples[] = {"cistern rm vgg16:1", "cistern rm vgg16 --all --force", NULL};
 
-static int remove_one(cli *c, cistern *context, const rm_values *v, const char *reference, term_json *j)
+static int remove_one(cli *c, cistern *context, const void *values, const char *reference, term_json *j)
 {
+    const rm_values *v = values;
     cistern_error err = CISTERN_ERROR_INIT;
     size_t removed = 0;
     if (cistern_remove(context, reference, v->all, v->force, v->why, &removed, &err) != CISTERN_OK)
@@ -37,25 +39,7 @@ static int remove_one(cli *c, cistern *context, const rm_values *v, const char *
 
 static int run(cli *c, const void *values, int count, char **arguments)
 {
-    const rm_values *v = values;
-    cistern *context;
-    cistern_error err = CISTERN_ERROR_INIT;
-    term_json j;
-    int code = 0;
-    if (cli_context(c, &context, &err) != CISTERN_OK)
-        return cli_fail(c, &err);
-    term_json_init(&j, &c->out);
-    if (c->json) {
-        term_json_object(&j, NULL);
-        term_json_array(&j, "removed");
-    }
-    for (int i = 0; i < count; i++)
-        code = cli_first(code, remove_one(c, context, v, arguments[i], &j));
-    if (c->json) {
-        term_json_end(&j);
-        term_json_end(&j);
-    }
-    return code;
+    return cli_each(c, "removed", remove_one, values, count, arguments);
 }
 
 const cli_verb cmd_rm = {

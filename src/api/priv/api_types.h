@@ -114,6 +114,10 @@ cistern_status api_import(const cistern *c, const ingest_file *files, size_t cou
 cistern_status api_complete_facts(const cistern *c, const model_index *index, model_facts *facts, int level,
                                   cistern_error *err) CISTERN_MUST_CHECK;
 
+/** The store in which a model is looked for; borrowed. @retval NOT_FOUND  there is no store at all, so not that model */
+cistern_status api_store_of(const cistern *c, const char *name, store **out,
+                            cistern_error *err) CISTERN_MUST_CHECK;
+
 /** Wrap a version (taken: *v is left initialised). @param index  NULL: the kind is looked up in the store. */
 cistern_status api_version_new(cistern *c, catalog_version *v, const model_index *index,
                                cistern_version **out, cistern_error *err) CISTERN_MUST_CHECK;
