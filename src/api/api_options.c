@@ -237,6 +237,9 @@ static cistern_status value_load(cistern_options *o, int i, const char *value, c
 typedef struct ini_reading {
     cistern_options *options;
     const char *path;
+    const char *at;  /* what is not read yet */
+    unsigned number; /* of the line that was read last, from 1 */
+    char *source;    /* "PATH:NUMBER" of the line that is told just now */
     cistern_error *err;
     cistern_status status;
 } ini_reading;
@@ -248,7 +251,8 @@ static cistern_status load_mirror(ini_reading *reading, const char *name, const 
     bool scheme = strncmp(value, "//", 2) == 0;
     cistern_status st = base_asprintf(&line, reading->err, "%s%s%s", name, scheme ? ":" : " = ", value);
     if (st == CISTERN_OK)
-        st = api_mirrors_put_line(&reading->options->mirrors, line, reading->path, SOURCE_FLAG, reading->err);
+        st = api_mirrors_put_line(&reading->options->mirrors, line, reading->source, SOURCE_FLAG,
+                                  reading->err);
     free(line);
     return st;
 }
@@ -256,9 +260,12 @@ static cistern_status load_mirror(ini_reading *reading, const char *name, const 
 static int ini_line(void *user, const char *section, const char *name, const char *value)
 {
     ini_reading *reading = user;
-    char source[512];
     int i = option_find(name);
-    snprintf(source, sizeof source, "%s", reading->path);
+    free(reading->source);
+    reading->source = NULL;
+    reading->status = base_asprintf(&reading->source, reading->err, "%s:%u", reading->path, reading->number);
+    if (reading->status != CISTERN_OK)
+        return 0;
     if (strcmp(section, SECTION_MIRROR) == 0)
         reading->status = load_mirror(reading, name, value);
     else if (section[0] != 0)
@@ -266,29 +273,59 @@ static int ini_line(void *user, const char *section, const char *name, const cha
     else if (i < 0)
         reading->status = base_fail(reading->err, CISTERN_USAGE, "there is no option '%s'", name);
     else
-        reading->status = value_load(reading->options, i, value, source, reading->err);
+        reading->status = value_load(reading->options, i, value, reading->source, reading->err);
     return reading->status == CISTERN_OK;
 }
 
-static cistern_status check_line_lengths(const char *text, cistern_error *err)
+/* What libinih would cut without a word, it and its number are told. */
+static cistern_status check_line_lengths(const char *path, const char *text, cistern_error *err)
 {
-    for (size_t number = 1; *text; number++) {
+    for (unsigned number = 1; *text; number++) {
         size_t n = strcspn(text, "\n");
-        if (n > INI_LINE_MAX)
-            return base_fail(err, CISTERN_USAGE, "line %zu has %zu bytes, at most %d allowed", number, n,
-                             INI_LINE_MAX);
+        if (n > INI_LINE_MAX) {
+            base_fail(err, CISTERN_USAGE, "a line of %zu bytes, at most %d allowed", n, INI_LINE_MAX);
+            return base_frame(err, CISTERN_USAGE, "%s:%u", path, number);
+        }
         text += n + (text[n] == '\n');
     }
     return CISTERN_OK;
 }
 
+/* fgets() over the text, counting: libinih tells its handler no line numbers. */
+static char *next_line(char *out, int size, void *user)
+{
+    ini_reading *reading = user;
+    size_t n = strcspn(reading->at, "\n");
+    n += reading->at[n] == '\n';
+    if (n == 0 || size < 2)
+        return NULL;
+    n = n < (size_t)size ? n : (size_t)size - 1;
+    memcpy(out, reading->at, n);
+    out[n] = '\0';
+    reading->at += n;
+    reading->number++;
+    return out;
+}
+
+static cistern_status parse(cistern_options *o, const char *path, const char *text, cistern_error *err)
+{
+    ini_reading reading = {.options = o, .path = path, .at = text, .err = err, .status = CISTERN_OK};
+    cistern_status st = check_line_lengths(path, text, err);
+    if (st != CISTERN_OK)
+        return st;
+    int line = ini_parse_stream(next_line, &reading, ini_line, &reading);
+    st = reading.status;
+    if (line > 0 && st == CISTERN_OK)
+        st = base_fail(err, CISTERN_USAGE, "'name = value' is expected");
+    free(reading.source);
+    return line > 0 ? base_frame(err, st, "%s:%d", path, line) : st;
+}
+
 /* One configuration file; an absent one is no error unless it was named. */
 static cistern_status load_file(cistern_options *o, const char *path, bool named, cistern_error *err)
 {
-    ini_reading reading = {o, path, err, CISTERN_OK};
     base_buf text;
     cistern_status st;
-    int line;
     base_buf_init(&text, CONFIG_FILE_MAX);
     st = base_read_path(path, &text, err);
     if (st == CISTERN_NOT_FOUND && !named) {
@@ -297,18 +334,12 @@ static cistern_status load_file(cistern_options *o, const char *path, bool named
     }
     if (st == CISTERN_OK && text.len > 0 && strlen(text.data) != text.len)
         st = base_fail(err, CISTERN_USAGE, "holds a zero byte");
-    if (st == CISTERN_OK && text.len > 0)
-        st = check_line_lengths(text.data, err);
-    if (st == CISTERN_OK && text.len > 0) {
-        line = ini_parse_string(text.data, ini_line, &reading);
-        st = reading.status;
-        if (line > 0 && st == CISTERN_OK)
-            st = base_fail(err, CISTERN_USAGE, "'name = value' is expected");
-        if (line > 0)
-            st = base_frame(err, st, "line %d", line);
-    }
+    if (st != CISTERN_OK)
+        st = base_frame(err, st, "%s", path);
+    else if (text.len > 0)
+        st = parse(o, path, text.data, err);
     base_buf_clear(&text);
-    return st == CISTERN_OK ? st : base_frame(err, st, "%s", path);
+    return st;
 }
 
 static cistern_status load_environment(cistern_options *o, cistern_error *err)

@@ -35,7 +35,24 @@ class Usage(cli_support.Case):
         config = self.dir / "my.ini"
         config.write_text("tries = 3\nstroe = /x\n")
         self.env["CISTERN_CONFIG"] = str(config)
-        self.fails(2, "ls", says=["my.ini", "line 2", "stroe"])
+        self.fails(2, "ls", says=["my.ini:2", "stroe"])
+
+    def test_a_line_of_configuration_is_whole_or_refused_with_its_place(self):
+        config = self.dir / "my.ini"
+        self.env["CISTERN_CONFIG"] = str(config)
+        longest = "netrc = /" + "x" * (198 - len("netrc = /"))
+        config.write_text("\n; one\n" + longest + "\r\ntries = 3\n")
+        self.fails(2, "ls", says=["my.ini:3", "199 bytes", "at most 198"])  # with the carriage return
+        config.write_text("\n; one\n" + longest + "\ntries = 3")
+        told = {o["name"]: (o["value"], o["source"]) for o in self.json("config")["options"]}
+        self.assertEqual(told["netrc"], (longest[8:], str(config) + ":3"))
+        self.assertEqual(told["tries"], ("3", str(config) + ":4"))
+        config.write_text("tries = 3\n\n" + longest + "x\n")
+        self.fails(2, "ls", says=["my.ini:3", "199 bytes"])
+        config.write_text("tries = 3\nnothing\n")
+        self.fails(2, "ls", says=["my.ini:2", "'name = value' is expected"])
+        config.write_text("tries = 3\n[mirror]\n; a\nhttps://a.example/ = https://b.example/\n")
+        self.assertIn(str(config) + ":4", self.ok("config"))
 
     def test_other_addresses_are_refused_by_name(self):
         for address in ("gs://bucket/x.pth", "hf:org/model"):

@@ -101,7 +101,7 @@ class Mirror(cli_support.Case):
                             ("https://a.example = ftp://b", "http"), ("a = b", "http"),
                             ("https://a.example = http://b/" + "x" * 200, "at most 198")):
             self.configure("\n[mirror]\n%s\n" % line)
-            self.fails(2, "ls", says=["config.ini", "line 3", words])
+            self.fails(2, "ls", says=["config.ini:3", words])
         self.configure("[miror]\n")
         self.ok("ls")
         self.configure("[miror]\na = b\n")
