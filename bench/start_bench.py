@@ -3,8 +3,9 @@
 
     bench/start_bench.py --program build/release/bin/cistern --model vgg16-<hex>.pth --image cat.jpg [--rounds 7]
 
-Each round runs every row once; the table gives medians and the ratio to the first row that is ours. The weight file is
-in the page cache (it is read once before). Prints what bounds each row: bytes over the memory's rate measured here.
+Each round runs every row once; the table gives medians from before exec until the answer is complete on the pipe, and until
+after exit, and the ratio of answers to the first row that is ours. The weight file is in the page cache (it is read once
+before). Prints what bounds each row: bytes over the memory's rate measured here.
 Rows of a peer that is not installed are left out, and said so. `--json FILE` keeps every sample.
 """
 import argparse
@@ -22,12 +23,21 @@ TORCH_PYTHON = "/usr/bin/python3"  # the distribution's own, which has python3-t
 
 
 def run(command, env):
-    start = time.perf_counter()
-    done = subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    took = time.perf_counter() - start
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(command)}: exit {done.returncode}: {done.stderr.decode(errors='replace').strip()}")
-    return took * 1000, done.stdout
+    """Milliseconds until the answer (the exit, where nothing is printed) and until the exit; the output."""
+    output, answered = b"", 0.0
+    with tempfile.TemporaryFile() as errors:
+        start = time.perf_counter()
+        process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=errors)
+        while piece := os.read(process.stdout.fileno(), 1 << 20):
+            output += piece
+            answered = time.perf_counter() - start
+        process.wait()
+        ended = time.perf_counter() - start
+        process.stdout.close()
+        if process.returncode != 0:
+            errors.seek(0)
+            sys.exit(f"{' '.join(command)}: exit {process.returncode}: {errors.read().decode(errors='replace').strip()}")
+    return (answered or ended) * 1000, ended * 1000, output
 
 
 def memory_rate(path):
@@ -79,15 +89,16 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         env = dict(os.environ, CISTERN_STORE=os.path.join(scratch, "store"), XDG_STATE_HOME=scratch, XDG_CONFIG_HOME=scratch)
-        first, _ = run([options.program, "pull", options.model, "--as", "bench"], env)
+        _, first, _ = run([options.program, "pull", options.model, "--as", "bench"], env)
         rate = memory_rate(options.model)
         rows = rows_of(options, scratch, env)
-        samples = {name: [] for name, _, _ in rows}
+        samples, exits = {name: [] for name, _, _ in rows}, {name: [] for name, _, _ in rows}
         answers = {}
         for _ in range(options.rounds):
             for name, command, classifies in rows:
-                took, output = run(command, env)
+                took, ended, output = run(command, env)
                 samples[name].append(took)
+                exits[name].append(ended)
                 if classifies:
                     answers[name] = top_classes(name, output)
         timings = subprocess.run([options.program, "classify", "bench", options.image, "--timings"], env=env,
@@ -100,14 +111,14 @@ def main():
           f"({size / rate / 1e6:.0f} ms a pass); {os.cpu_count()} CPUs; medians of {options.rounds} interleaved rounds; "
           f"same top 5 from all")
     print(f"first pull (copies, hashes, reads the index): {first:.0f} ms")
-    print(f"{'ms':>9}  {'least':>8}  {'ratio':>6}  what")
+    print(f"{'answer ms':>9}  {'least':>8}  {'ratio':>6}  {'exit ms':>8}  what")
     for name, _, _ in rows:
         middle = statistics.median(samples[name])
-        print(f"{middle:9.1f}  {min(samples[name]):8.1f}  {middle / base:6.2f}  {name}")
+        print(f"{middle:9.1f}  {min(samples[name]):8.1f}  {middle / base:6.2f}  {statistics.median(exits[name]):8.1f}  {name}")
     print((timings.stdout + timings.stderr).strip())
     if options.json:
         with open(options.json, "w") as file:
-            json.dump({"samples_ms": samples, "bytes": size, "rate_gb_s": rate, "first_pull_ms": first}, file, indent=1)
+            json.dump({"samples_ms": samples, "exits_ms": exits, "bytes": size, "rate_gb_s": rate, "first_pull_ms": first}, file, indent=1)
 
 
 if __name__ == "__main__":

@@ -143,6 +143,11 @@ static void tell_trial(doctor *d, const store_doctor *s)
         tell(d, CISTERN_FINDING_NOTE, "collectors",
              "%llu markers: a gc runs, or was killed (the next one cleans up)",
              (unsigned long long)s->markers);
+    if (s->huge_pages)
+        tell(d, CISTERN_FINDING_OK, "huge pages", "files are mapped in pages of 2 MiB");
+    else
+        tell(d, CISTERN_FINDING_NOTE, "huge pages",
+             "kernel and file system map files in pages of 4 KiB: a fresh process answers some 15 ms later");
     d->group = "times";
     tell_value(d, s->sync_ms > SYNC_SLOW_MS ? CISTERN_FINDING_WARNING : CISTERN_FINDING_OK, "small write",
                s->sync_ms, "ms", "a document is on disk after %.2f ms", s->sync_ms);

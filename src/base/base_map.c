@@ -1,12 +1,18 @@
 /* Read-only mappings of whole files; see base_map.h. */
 #include "base_map.h"
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 #include "base_disk.h"
+#include "base_file.h"
 #include "base_mem.h"
+#include "base_pages.h"
+
+#define SMAPS_MAX ((size_t)64 << 20) /* bytes: 65,530 mappings, the most of a process, have less */
 
 #if !defined(MADV_POPULATE_READ)
 #define MADV_POPULATE_READ 22 /* Linux 5.14; older ones refuse it, which is as good as advice not taken */
@@ -88,4 +94,45 @@ void base_map_bring(int fd, uint64_t offset, uint64_t n)
             window, size,
             MADV_POPULATE_READ); /* past the file's end, or where the disk fails: an error, no signal */
     munmap(window, size);
+}
+
+/* The line of /proc/self/smaps that begins a mapping: does this address lie in it? false: another line. */
+static bool is_head(const char *line, uintptr_t at, bool *out_inside)
+{
+    char *end;
+    unsigned long long from = strtoull(line, &end, 16), to;
+    if (end == line || *end != '-')
+        return false;
+    to = strtoull(end + 1, &end, 16);
+    if (*end != ' ')
+        return false;
+    *out_inside = at >= from && at < to;
+    return true;
+}
+
+static bool has_huge_pages(const char *smaps, uintptr_t at)
+{
+    static const char field[] = "FilePmdMapped:";
+    bool inside = false;
+    for (const char *line = smaps; line; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (!is_head(line, at, &inside) && inside && strncmp(line, field, sizeof field - 1) == 0)
+            return strtoull(line + sizeof field - 1, NULL, 10) > 0;
+    }
+    return false;
+}
+
+bool base_map_is_huge(const base_map *map)
+{
+    base_buf smaps;
+    volatile uint8_t sum = 0;
+    bool huge = false;
+    for (size_t i = 0; i < map->size; i += BASE_PAGES_ALIGN)
+        sum = (uint8_t)(sum + map->data[i]);
+    base_buf_init(&smaps, SMAPS_MAX);
+    if (map->data && base_read_path("/proc/self/smaps", &smaps, NULL) == CISTERN_OK &&
+        base_buf_put(&smaps, "", 1, NULL) == CISTERN_OK)
+        huge = has_huge_pages(smaps.data, (uintptr_t)map->data);
+    base_buf_clear(&smaps);
+    return huge;
 }

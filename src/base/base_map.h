@@ -7,6 +7,7 @@
 #ifndef BASE_MAP_H
 #define BASE_MAP_H
 
+#include <stdbool.h>
 #include "base_error.h"
 
 typedef struct base_map {
@@ -17,6 +18,12 @@ typedef struct base_map {
 /** Map the whole regular file read-only, shared. */
 cistern_status base_map_fd(int fd, base_map *out, cistern_error *err) CISTERN_MUST_CHECK;
 void base_map_clear(base_map *map);
+
+/**
+ * Touch every page of a mapping, and say whether huge pages of the page cache map any of it: false also where the kernel does not
+ * tell. For telling people. The file must not become shorter meanwhile.
+ */
+bool base_map_is_huge(const base_map *map);
 
 /**
  * Bring n bytes of a file from `offset` on into the page cache, in huge pages where the file system can, unless they are there:

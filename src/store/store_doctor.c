@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "base_disk.h"
 #include "base_host.h"
+#include "base_map.h"
 #include "base_mem.h"
 #include "priv/store_object.h"
 #include "priv/store_ticker.h"
@@ -17,7 +18,7 @@
 
 #define ROUNDS  32
 #define WRITERS 4
-#define PIECE   ((size_t)1 << 20)
+#define PIECE   ((size_t)BASE_DISK_BLOCK)
 
 typedef struct trial {
     store *s;
@@ -149,6 +150,16 @@ static cistern_status transfer(int fd, uint8_t *piece, bool write, const base_ru
     return st;
 }
 
+static bool is_mapped_huge(int fd)
+{
+    base_map map;
+    if (base_map_fd(fd, &map, NULL) != CISTERN_OK)
+        return false;
+    bool huge = base_map_is_huge(&map);
+    base_map_clear(&map);
+    return huge;
+}
+
 static cistern_status time_bandwidth(const trial *t, const base_run *run, store_doctor *out,
                                      cistern_error *err)
 {
@@ -164,6 +175,7 @@ static cistern_status time_bandwidth(const trial *t, const base_run *run, store_
     if (st == CISTERN_OK)
         st = transfer(fd, piece, true, run, &out->write_mb_s, err);
     if (st == CISTERN_OK) {
+        out->huge_pages = is_mapped_huge(fd);
         (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
         st = transfer(fd, piece, false, run, &out->read_mb_s, err);
     }

@@ -16,6 +16,7 @@ typedef struct store_doctor {
     double sync_ms;        /* a small document until it is on disk, with its directory */
     double write_mb_s;     /* megabytes per second, synced at the end */
     double read_mb_s;      /* the same file again, its pages dropped before where that is obeyed */
+    bool huge_pages;       /* what is written in blocks is mapped in huge pages (see base_disk.h) */
     char file_system[24];  /* "ext4" … */
     bool network;          /* it is one of a network */
     uint64_t free_bytes;

@@ -175,6 +175,23 @@ static void a_file_written_in_blocks_is_mapped_in_huge_pages(void **state)
     int fd = openat(t->fd, "out", O_RDONLY);
     assert_ok(base_map_fd(fd, &map, &err), &err);
     assert_true(watch_huge_bytes(map.data, map.size) >= BLOCK);
+    assert_true(base_map_is_huge(&map));
+    base_map_clear(&map);
+    close(fd);
+    free(bytes);
+}
+
+/* A file of less than a block, and no file. */
+static void small_pages_and_nothing_are_not_huge(void **state)
+{
+    temp_dir *t = *state;
+    cistern_error err = CISTERN_ERROR_INIT;
+    base_map map = {NULL, 0};
+    unsigned char *bytes = some_bytes(BLOCK - 1);
+    int fd = write_plainly(t, "f", bytes, BLOCK - 1);
+    assert_false(base_map_is_huge(&map));
+    assert_ok(base_map_fd(fd, &map, &err), &err);
+    assert_false(base_map_is_huge(&map));
     base_map_clear(&map);
     close(fd);
     free(bytes);
@@ -240,6 +257,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(copies_are_written_in_blocks, setup, teardown),
         cmocka_unit_test_setup_teardown(files_put_piece_by_piece_are_written_in_blocks, setup, teardown),
         cmocka_unit_test_setup_teardown(a_file_written_in_blocks_is_mapped_in_huge_pages, setup, teardown),
+        cmocka_unit_test_setup_teardown(small_pages_and_nothing_are_not_huge, setup, teardown),
         cmocka_unit_test_setup_teardown(bringing_changes_nothing_and_survives_everything, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_brought_is_mapped_in_huge_pages, setup, teardown),
     };

@@ -37,6 +37,7 @@ class Doctor(Case):
         for name in ("store", "documents", "create once", "locks", "clock", "libcurl"):
             self.assertEqual(found[name]["level"], "ok", found[name])
         self.assertIn("1 versions", found["documents"]["text"])
+        self.assertIn((found["huge pages"]["level"], "2 MiB" in found["huge pages"]["text"]), [("ok", True), ("note", False)])
         for name, unit in (("small write", "ms"), ("write", "MB/s"), ("read", "MB/s"), ("free space", "bytes")):
             self.assertGreater(found[name]["value"], 0)
             self.assertEqual(found[name]["unit"], unit)
