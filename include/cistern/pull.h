@@ -18,10 +18,13 @@ typedef struct cistern_pull_options {
     const char *labels; /* path of a file with one label per line, or a JSON array; NULL: found out */
     const char *config; /* path or URL of a config.json, "none", or NULL: the one beside the file */
     const char *why;    /* a note kept in the history; NULL: none */
+    /* declared facts of weights that do not tell them; NULL: found out */
+    const char *bn_epsilon;  /* what batch norm adds to the variance, a decimal number */
+    const char *data_format; /* "channels_last", "channels_first": the order in which Keras flattened */
 } cistern_pull_options;
 #define CISTERN_PULL_OPTIONS_INIT                                                                            \
     {                                                                                                        \
-        sizeof(cistern_pull_options), NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL                         \
+        sizeof(cistern_pull_options), NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL             \
     }
 
 /** What a pull did. */

@@ -35,7 +35,8 @@ CISTERN_API size_t cistern_version_file_count(const cistern_version *v);
 CISTERN_API int cistern_version_file(const cistern_version *v, size_t i,
                                      cistern_file *out); /* 0: no such file */
 
-/* Facts: each with where it came from ("flag", "config.json", "published table", "family", "none"). */
+/* Facts: each with where it came from ("flag", "config.json", "published table", "file" (its own graph or
+ * configuration), "family", "none"). */
 typedef struct cistern_facts {
     size_t size;
     const char *architecture, *architecture_source; /* "vgg16"; "unknown" when it is no VGG */
@@ -53,6 +54,9 @@ typedef struct cistern_facts {
     const char *colour;                    /* "rgb", "bgr": the order of the channels, and of mean and std */
     const char *scale;                     /* what a byte's 255 becomes before mean and std: "1", "255" */
     const char *head;                      /* "none": features only; "logits", "probabilities", "unknown" */
+    double bn_epsilon; /* that batch norm adds to the variance; 0: no batch norm, or not recorded */
+    const char *bn_epsilon_source;
+    const char *data_format; /* "channels_last", "channels_first" where it was declared, else "" */
 } cistern_facts;
 CISTERN_API void cistern_version_facts(const cistern_version *v, cistern_facts *out);
 /** Name of a class, or NULL where there are no labels. */

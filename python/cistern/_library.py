@@ -10,7 +10,7 @@ import ctypes.util
 import os
 import pathlib
 import threading
-from ctypes import CFUNCTYPE, POINTER, c_char, c_char_p, c_float, c_int, c_size_t, c_uint, c_uint32, c_uint64, c_void_p
+from ctypes import CFUNCTYPE, POINTER, c_char, c_char_p, c_double, c_float, c_int, c_size_t, c_uint, c_uint32, c_uint64, c_void_p
 from typing import Any, Dict, List, Optional, Tuple
 
 SONAME = "libcistern.so.0"
@@ -49,7 +49,7 @@ class PullOptions(_Sized):  # pull.h
     # "as_" is as, "update" and "ignore_name_digest" are 0 or 1
     _fields_ = [("size", c_size_t), ("as_", c_char_p), ("sha256", c_char_p), ("update", c_int), ("ignore_name_digest", c_int),
                 ("architecture", c_char_p), ("preprocess", c_char_p), ("labels", c_char_p), ("config", c_char_p),
-                ("why", c_char_p), ("_room", c_char * _ROOM)]
+                ("why", c_char_p), ("bn_epsilon", c_char_p), ("data_format", c_char_p), ("_room", c_char * _ROOM)]
 
 
 class PullResult(_Sized):  # pull.h
@@ -67,7 +67,8 @@ class Facts(_Sized):  # version.h
                 ("resize_short", c_uint32), ("interpolation", c_char_p), ("mean", c_float * 3), ("std", c_float * 3),
                 ("classes", c_uint32), ("label_set", c_char_p), ("labels_source", c_char_p), ("kind", c_char_p),
                 ("resize", c_char_p), ("resize_height", c_uint32), ("resize_width", c_uint32), ("sampling", c_char_p),
-                ("colour", c_char_p), ("scale", c_char_p), ("head", c_char_p), ("_room", c_char * _ROOM)]
+                ("colour", c_char_p), ("scale", c_char_p), ("head", c_char_p), ("bn_epsilon", c_double),
+                ("bn_epsilon_source", c_char_p), ("data_format", c_char_p), ("_room", c_char * _ROOM)]
 
 
 class Event(_Sized):  # version.h

@@ -89,7 +89,7 @@ class Store:
     def pull(self, origin: PathLike, as_: Optional[str] = None, *, progress: Optional[ProgressFn] = None, update: bool = False,
              sha256: Optional[str] = None, ignore_name_digest: bool = False, architecture: Optional[str] = None,
              preprocess: Optional[str] = None, labels: Optional[PathLike] = None, config: Optional[PathLike] = None,
-             why: Optional[str] = None) -> Pulled:
+             bn_epsilon: Optional[float] = None, data_format: Optional[str] = None, why: Optional[str] = None) -> Pulled:
         """Bring a model into the store unless it is there, in which case no request is made.
 
         origin     an address (https://…, s3://…, torchvision:vgg16 …), a path, or a reference
@@ -97,23 +97,28 @@ class Store:
         progress   called with a Progress, at most ten times a second
         update     ask the origin whether it changed
         sha256     what the bytes must be
-        architecture, preprocess, labels, config   declared facts; None: found out
+        architecture, preprocess, labels, config, bn_epsilon, data_format   declared facts; None: found out
 
         ^C cancels it; what had come is kept for the next time.
         """
         return self._bring(lambda *rest: check(self._lib.cistern_pull, self._handle, _bytes(origin), *rest), progress,
                            as_=_bytes(as_), update=int(update), sha256=_bytes(sha256),
                            ignore_name_digest=int(ignore_name_digest), architecture=_bytes(architecture),
-                           preprocess=_bytes(preprocess), labels=_bytes(labels), config=_bytes(config), why=_bytes(why))
+                           preprocess=_bytes(preprocess), labels=_bytes(labels), config=_bytes(config),
+                           bn_epsilon=None if bn_epsilon is None else _bytes(repr(float(bn_epsilon))),
+                           data_format=_bytes(data_format), why=_bytes(why))
 
     def add(self, *paths: PathLike, as_: str, progress: Optional[ProgressFn] = None, sha256: Optional[str] = None,
             architecture: Optional[str] = None, preprocess: Optional[str] = None, labels: Optional[PathLike] = None,
-            config: Optional[PathLike] = None, why: Optional[str] = None) -> Pulled:
+            config: Optional[PathLike] = None, bn_epsilon: Optional[float] = None, data_format: Optional[str] = None,
+            why: Optional[str] = None) -> Pulled:
         """Make one version of local files; the rest as for pull."""
         files = (ctypes.c_char_p * len(paths))(*map(_bytes, paths))
         return self._bring(lambda *rest: check(self._lib.cistern_add, self._handle, files, len(paths), *rest), progress,
                            as_=_bytes(as_), sha256=_bytes(sha256), architecture=_bytes(architecture),
-                           preprocess=_bytes(preprocess), labels=_bytes(labels), config=_bytes(config), why=_bytes(why))
+                           preprocess=_bytes(preprocess), labels=_bytes(labels), config=_bytes(config),
+                           bn_epsilon=None if bn_epsilon is None else _bytes(repr(float(bn_epsilon))),
+                           data_format=_bytes(data_format), why=_bytes(why))
 
     def _bring(self, function: Callable[..., None], progress: Optional[ProgressFn], **members: Any) -> Pulled:
         options, result, handle = _library.PullOptions(**members), _library.PullResult(), ctypes.c_void_p()

@@ -11,7 +11,7 @@
 
 #define TORCH_EPSILON  1e-5 /* of torch.nn.BatchNorm2d, which a file of weights does not carry */
 #define PROGRESS_EVERY 100u /* ms */
-#define METADATA_MAX   6
+#define METADATA_MAX   8
 #define METADATA_TEXT  160
 
 typedef struct convert {
@@ -123,7 +123,7 @@ static cistern_status write_safetensors(convert *c, cistern_error *err)
 typedef struct metadata {
     formats_pair pairs[METADATA_MAX];
     size_t count;
-    char input[METADATA_TEXT], mean[METADATA_TEXT], std[METADATA_TEXT];
+    char mean[METADATA_TEXT], std[METADATA_TEXT], resize[METADATA_TEXT], interpolation[METADATA_TEXT];
 } metadata;
 
 static void add_pair(metadata *m, const char *key, const char *value)
@@ -141,11 +141,19 @@ static void make_metadata(const cistern_model *model, metadata *m)
                    (double)f.mean[2]);
     (void)snprintf(m->std, sizeof m->std, "%.9g %.9g %.9g", (double)f.std[0], (double)f.std[1],
                    (double)f.std[2]);
+    if (strcmp(f.resize, "short") == 0)
+        (void)snprintf(m->resize, sizeof m->resize, "short %u", (unsigned)f.resize_short);
+    else
+        (void)snprintf(m->resize, sizeof m->resize, "%.20s %u %u", f.resize, (unsigned)f.resize_height,
+                       (unsigned)f.resize_width);
+    (void)snprintf(m->interpolation, sizeof m->interpolation, "%.20s %.20s", f.interpolation, f.sampling);
     add_pair(m, "preprocessing", f.preset);
     add_pair(m, "colour", f.colour);
     add_pair(m, "scale", f.scale);
     add_pair(m, "mean", m->mean);
     add_pair(m, "std", m->std);
+    add_pair(m, "resize", m->resize);
+    add_pair(m, "interpolation", m->interpolation);
     add_pair(m, "labels", f.label_set);
 }
 

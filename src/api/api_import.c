@@ -4,6 +4,7 @@
 #include <string.h>
 #include "base_buf.h"
 #include "base_file.h"
+#include "base_json.h"
 #include "model_vgg.h"
 
 #define LABELS_FILE_MAX (16u << 20) /* bytes: MODEL_LABELS_MAX labels of MODEL_LABEL_BYTES_MAX */
@@ -33,6 +34,21 @@ static cistern_status declared_labels(const char *path, model_facts *facts, cist
     return st == CISTERN_OK ? st : base_frame(err, st, "labels %s", path);
 }
 
+/* What weights do not tell and no config.json does either. */
+static cistern_status declared_numbers(const cistern_pull_options *o, model_facts *facts, cistern_error *err)
+{
+    double epsilon;
+    cistern_status st = CISTERN_OK;
+    if (o->bn_epsilon && !base_double_parse(o->bn_epsilon, &epsilon))
+        return base_fail(err, CISTERN_USAGE, "batch norm's epsilon '%s' is no number, such as 0.001",
+                         o->bn_epsilon);
+    if (o->bn_epsilon)
+        st = model_facts_set_epsilon(facts, epsilon, MODEL_FACT_FLAG, err);
+    if (st == CISTERN_OK && o->data_format)
+        st = model_facts_set_data_format(facts, o->data_format, err);
+    return st;
+}
+
 cistern_status api_declared_facts(const cistern_pull_options *options, model_facts *out, cistern_error *err)
 {
     cistern_status st = CISTERN_OK;
@@ -43,9 +59,28 @@ cistern_status api_declared_facts(const cistern_pull_options *options, model_fac
         st = model_facts_set_preset(out, options->preprocess, MODEL_FACT_FLAG, err);
     if (st == CISTERN_OK && options->labels)
         st = declared_labels(options->labels, out, err);
+    if (st == CISTERN_OK && options)
+        st = declared_numbers(options, out, err);
     if (st != CISTERN_OK)
         model_facts_clear(out);
     return st;
+}
+
+/* That what was declared has something to say, and what is added to variances. */
+static cistern_status check_declared(const model_index *index, const model_vgg_match *match,
+                                     model_facts *facts, cistern_error *err)
+{
+    if (!match->vgg->batch_norm && facts->epsilon_source == MODEL_FACT_FLAG)
+        return base_fail(err, CISTERN_USAGE, "batch norm's epsilon is given, but a %s has no batch norm",
+                         match->vgg->name);
+    if (!match->has_head && facts->data_format != MODEL_DATA_FORMAT_UNKNOWN)
+        return base_fail(
+            err, CISTERN_USAGE,
+            "the data format is given, but these weights have no classifier that it would matter to");
+    if (!match->vgg->batch_norm)
+        return CISTERN_OK;
+    return model_facts_set_epsilon(
+        facts, match->epsilon, model_index_says_epsilon(index) ? MODEL_FACT_FILE : MODEL_FACT_FAMILY, err);
 }
 
 cistern_status api_complete_facts(const cistern *c, const model_index *index, model_facts *facts, int level,
@@ -56,9 +91,15 @@ cistern_status api_complete_facts(const cistern *c, const model_index *index, mo
     const char *wanted = facts->architecture_source <= MODEL_FACT_CONFIG ? facts->architecture : NULL;
     cistern_status st = model_vgg_match_index(index, wanted, &match, &why);
     bool head = match.has_head && facts->head != MODEL_HEAD_NONE; /* it may be known to be of no use */
-    if (st == CISTERN_OK)
+    if (st == CISTERN_OK) {
+        st = check_declared(index, &match, facts, err);
+        if (st == CISTERN_OK)
+            st = model_facts_take_said(facts, index, head ? (uint32_t)match.classes : 0, err);
+        if (st != CISTERN_OK)
+            return st;
         return model_facts_complete(facts, match.vgg->name, head ? model_index_head(index) : MODEL_HEAD_NONE,
                                     head ? (uint32_t)match.classes : 0, model_index_family(index), err);
+    }
     if (st != CISTERN_UNREADABLE || facts->architecture_source == MODEL_FACT_FLAG) {
         if (err)
             *err = why;

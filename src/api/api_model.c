@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "base_mem.h"
 #include "base_scratch.h"
+#include "model_declared.h"
 #include "origin_address.h"
 #include "tiers_config.h"
 #include "tiers_index.h"
@@ -199,7 +200,9 @@ static cistern_status model_load(cistern *c, catalog_version *v, const base_run 
     st = find_index(c, v, m->held, run, m, err);
     for (size_t i = 0; st == CISTERN_OK && i < count; i++)
         st = map_file(m, i, m->held[i], err);
-    return st == CISTERN_OK ? api_version_new(c, v, m->index, &m->version, err) : st;
+    if (st == CISTERN_OK)
+        st = api_version_new(c, v, m->index, &m->version, err);
+    return st == CISTERN_OK ? model_declared_apply(&m->version->facts, m->index, err) : st;
 }
 
 cistern_status cistern_model_open(cistern *c, const char *reference, const cistern_call *call,
@@ -263,6 +266,7 @@ static cistern_status file_facts(cistern *c, const char *path, const cistern_pul
     if (st == CISTERN_OK) {
         m->version->facts = facts;
         memcpy(m->version->kind, model_index_kind(m->index), strlen(model_index_kind(m->index)) + 1);
+        st = model_declared_apply(&facts, m->index, err);
     } else {
         model_facts_clear(&facts);
     }

@@ -1,9 +1,12 @@
 /* Packed weights of a model. See priv/api_packed.h. */
 #include "priv/api_types.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include "base_pages.h"
+#include "model_declared.h"
 #include "tiers_packed.h"
 
 void api_packed_init(api_packed *p)
@@ -36,10 +39,19 @@ static bool stored(const cistern_model *m)
     return m->version->path == NULL;
 }
 
-static tiers_packed_key key_of(const cistern_model *m)
+/* Facts that were declared make other packed weights of the same bytes: they are part of the key. */
+static tiers_packed_key key_of(cistern_model *m)
 {
-    return (tiers_packed_key){m->version->v.digest, nn_layout_text(nn_layout_for(m->context->isa)),
-                              NN_PACK_VERSION};
+    const model_facts *f = &m->version->facts;
+    const char *layout = nn_layout_text(nn_layout_for(m->context->isa));
+    uint64_t epsilon = 0;
+    if (!model_declared_any(f))
+        return (tiers_packed_key){m->version->v.digest, layout, NN_PACK_VERSION};
+    if (f->epsilon_source == MODEL_FACT_FLAG)
+        memcpy(&epsilon, &f->epsilon, sizeof epsilon);
+    (void)snprintf(m->packed.layout, sizeof m->packed.layout, "%s.%016" PRIx64 ".%d", layout, epsilon,
+                   (int)f->data_format);
+    return (tiers_packed_key){m->version->v.digest, m->packed.layout, NN_PACK_VERSION};
 }
 
 static cistern_status find(cistern_model *m, size_t size, cistern_error *err)
@@ -115,7 +127,7 @@ cistern_status api_packed_get(cistern_model *m, const nn_net *net, const void **
     return st;
 }
 
-static cistern_status put(const cistern_model *m, cistern_error *err)
+static cistern_status put(cistern_model *m, cistern_error *err)
 {
     tiers_packed_key key = key_of(m);
     return tiers_packed_put(m->context->chain, &key, m->packed.bytes, m->packed.size, err);
@@ -123,7 +135,7 @@ static cistern_status put(const cistern_model *m, cistern_error *err)
 
 static void *keep(void *user)
 {
-    const cistern_model *m = user;
+    cistern_model *m = user;
     cistern_error err = CISTERN_ERROR_INIT;
     if (put(m, &err) != CISTERN_OK)
         base_log_line(&m->context->log, 2,

@@ -119,6 +119,9 @@ void cistern_version_facts(const cistern_version *v, cistern_facts *out)
     facts.colour = model_colour_text(f->preprocess.colour);
     facts.scale = model_scale_text(f->preprocess.scale);
     facts.head = model_head_text(f->head);
+    facts.bn_epsilon = f->epsilon;
+    facts.bn_epsilon_source = model_fact_source_text(f->epsilon_source);
+    facts.data_format = model_data_format_text(f->data_format);
     api_sized_give(&facts, sizeof facts, out);
 }
 

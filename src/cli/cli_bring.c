@@ -12,6 +12,8 @@ cistern_pull_options cli_bring_declared(const cli_facts *facts)
     o.preprocess = facts->preprocess;
     o.labels = facts->labels;
     o.config = facts->config;
+    o.bn_epsilon = facts->bn_epsilon;
+    o.data_format = facts->data_format;
     return o;
 }
 
@@ -83,6 +85,8 @@ static void fact_text(const char *value, const char *source, char *out, size_t s
         snprintf(out, size, "none");
     else if (known && strcmp(value, "config") == 0)
         snprintf(out, size, "%s", source);
+    else if (known && strcmp(value, "file") == 0 && strcmp(source, "file") == 0)
+        snprintf(out, size, "the file's own");
     else
         snprintf(out, size, "%s%s%s%s", value, known ? " (" : "", known ? source : "", known ? ")" : "");
 }

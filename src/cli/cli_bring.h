@@ -6,7 +6,7 @@
 
 /** What a user says of a model: the member `facts` of a verb's values, which CLI_FACT_ROWS fills in. */
 typedef struct cli_facts {
-    const char *arch, *preprocess, *labels, *config;
+    const char *arch, *preprocess, *labels, *config, *bn_epsilon, *data_format;
 } cli_facts;
 /** They as the library's options; texts borrowed. */
 cistern_pull_options cli_bring_declared(const cli_facts *facts);
@@ -30,9 +30,21 @@ cistern_pull_options cli_bring_declared(const cli_facts *facts);
          CLI_TEXT,                                                                                           \
          offsetof(type, facts.labels),                                                                       \
          "names of its classes: one a line, or a JSON array"},                                               \
+        {"config",                                                                                           \
+         0,                                                                                                  \
+         "FILE|URL|none",                                                                                    \
+         CLI_TEXT,                                                                                           \
+         offsetof(type, facts.config),                                                                       \
+         "its config.json (default: the one beside it)"},                                                    \
+        {"bn-epsilon",                                                                                       \
+         0,                                                                                                  \
+         "NUMBER",                                                                                           \
+         CLI_TEXT,                                                                                           \
+         offsetof(type, facts.bn_epsilon),                                                                   \
+         "what its batch norm adds to the variance, if not its framework's"},                                \
     {                                                                                                        \
-        "config", 0, "FILE|URL|none", CLI_TEXT, offsetof(type, facts.config),                                \
-            "its config.json (default: the one beside it)"                                                   \
+        "data-format", 0, "ORDER", CLI_TEXT, offsetof(type, facts.data_format),                              \
+            "how its pictures lay when it was trained: channels_first, channels_last"                        \
     }
 
 /** "hit", "fetched", …; static. */

@@ -24,7 +24,8 @@ static const char *expand_home(const char *text, char *out, size_t size)
 
 static bool declares_facts(const cistern_pull_options *o)
 {
-    return o && (o->architecture || o->preprocess || o->labels || o->config);
+    return o &&
+           (o->architecture || o->preprocess || o->labels || o->config || o->bn_epsilon || o->data_format);
 }
 
 cistern_status cli_model_open(cli *c, const char *text, const cistern_pull_options *declared,
@@ -39,8 +40,8 @@ cistern_status cli_model_open(cli *c, const char *text, const cistern_pull_optio
     if (status == CISTERN_OK && !path && declares_facts(declared))
         status = usage(
             err,
-            "--arch, --preprocess, --labels and --config are for weight files; what is known of a model in "
-            "the store is said to pull and add");
+            "--arch, --preprocess, --labels, --config, --bn-epsilon and --data-format are for weight files; "
+            "what is known of a model in the store is said to pull and add");
     if (status != CISTERN_OK)
         return status;
     cistern_call call = cli_call(c, text);

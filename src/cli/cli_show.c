@@ -44,6 +44,12 @@ static void put_facts(term_json *j, const cistern_version *v)
     term_json_text_or_null(j, "scale", f.scale);
     put_three(j, "mean", f.mean);
     put_three(j, "std", f.std);
+    if (f.bn_epsilon > 0) {
+        term_json_double(j, "bn_epsilon", f.bn_epsilon);
+        term_json_text_or_null(j, "bn_epsilon_source", f.bn_epsilon_source);
+    }
+    if (f.data_format && f.data_format[0])
+        term_json_text(j, "data_format", f.data_format);
     term_json_text_or_null(j, "head", f.head);
     term_json_u64(j, "classes", f.classes);
     term_json_text_or_null(j, "label_set", f.label_set);

@@ -30,7 +30,8 @@ static int import_cache(cli *c, const import_values *v, cistern *context, const 
     cli_carry carry;
     cistern_error err = CISTERN_ERROR_INIT;
     size_t left = 0;
-    if (v->as || v->facts.arch || v->facts.preprocess || v->facts.labels || v->facts.config || v->why)
+    if (v->as || v->facts.arch || v->facts.preprocess || v->facts.labels || v->facts.config ||
+        v->facts.bn_epsilon || v->facts.data_format || v->why)
         return cli_usage(c, "import %s: names and facts come from the files; only --all can be given", tool);
     cistern_call call = cli_call(c, tool);
     cli_carry_begin(&carry, c, true);

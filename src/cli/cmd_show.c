@@ -68,6 +68,12 @@ static void put_facts(term_table *t, const cistern_version *v)
              (double)f.mean[0], (double)f.mean[1], (double)f.mean[2], (double)f.std[0], (double)f.std[1],
              (double)f.std[2]);
     put_pair(t, "normalised", text, NULL);
+    if (f.bn_epsilon > 0) {
+        snprintf(text, sizeof text, "variance + %g", f.bn_epsilon);
+        put_pair(t, "batch norm", text, f.bn_epsilon_source);
+    }
+    if (f.data_format && f.data_format[0])
+        put_pair(t, "data format", f.data_format, "flag");
     if (strcmp(f.head, "none") == 0)
         snprintf(number, sizeof number, "none: features only");
     else if (f.classes)

@@ -5,7 +5,8 @@
  *     nothing is opened.
  *  2. A tensor has exactly the bytes of its shape, inside its file. Texts and resources are skipped, tensors in slices
  *     refused.
- * It does not: test the tensors' own checksums (the version's SHA-256 covers the same bytes), read format V1.
+ * It does not: test the tensors' own checksums (it would read every byte of a file that is used where it lies, and the
+ * version's SHA-256 covers the same bytes from then on: docs/DECISIONS.md), read format V1.
  * Source: tensorflow/core/protobuf/tensor_bundle.proto, core/util/tensor_bundle/tensor_bundle.cc.
  */
 #include <stdio.h>
@@ -34,6 +35,8 @@ enum {
     ENTRY_SIZE = 5,
     ENTRY_SLICES = 7
 };
+
+enum { DT_STRING = 7, DT_RESOURCE = 20, DT_VARIANT = 21 };
 
 #define SUFFIX     ".index"
 #define SUFFIX_LEN 6u
@@ -67,7 +70,7 @@ static cistern_status find_shard(bundle *b, uint64_t number)
                      (int)prefix, b->file->path, name);
 }
 
-static cistern_status read_header(bundle *b, uint64_t begin, uint64_t end)
+static cistern_status read_header(bundle *b, const uint8_t *bytes, uint64_t begin, uint64_t end)
 {
     uint64_t shards = 0, endianness = 0;
     size_t path = strlen(b->file->path);
@@ -75,7 +78,7 @@ static cistern_status read_header(bundle *b, uint64_t begin, uint64_t end)
     formats_field f;
     bool more;
 
-    formats_protobuf_init(&p, b->file->data, begin, end, b->err);
+    formats_protobuf_init(&p, bytes, begin, end, b->err);
     for (;;) {
         TRY(formats_protobuf_next(&p, &f, &more));
         if (!more)
@@ -110,13 +113,13 @@ typedef struct entry {
     model_tensor t;
 } entry;
 
-static cistern_status read_entry(bundle *b, uint64_t begin, uint64_t end, entry *e)
+static cistern_status read_entry(bundle *b, const uint8_t *bytes, uint64_t begin, uint64_t end, entry *e)
 {
     formats_protobuf p, shape;
     formats_field f;
     bool more;
 
-    formats_protobuf_init(&p, b->file->data, begin, end, b->err);
+    formats_protobuf_init(&p, bytes, begin, end, b->err);
     for (;;) {
         TRY(formats_protobuf_next(&p, &f, &more));
         if (!more)
@@ -168,7 +171,8 @@ static cistern_status add_entry(bundle *b, entry *e, uint64_t at)
     return model_index_add(b->out->index, &e->t, b->err);
 }
 
-static cistern_status take_row(void *user, formats_text key, uint64_t begin, uint64_t end, cistern_error *err)
+static cistern_status take_row(void *user, formats_text key, const uint8_t *bytes, uint64_t begin,
+                               uint64_t end, cistern_error *err)
 {
     bundle *b = user;
     char name[MODEL_NAME_MAX + 1];
@@ -176,7 +180,7 @@ static cistern_status take_row(void *user, formats_text key, uint64_t begin, uin
 
     (void)err; /* b->err is the same */
     if (key.len == 0)
-        return read_header(b, begin, end);
+        return read_header(b, bytes, begin, end);
     if (!b->shards)
         return FAIL(b, begin, "tensors without a header before them");
     if (key.len > MODEL_NAME_MAX || memchr(key.at, 0, key.len))
@@ -184,10 +188,11 @@ static cistern_status take_row(void *user, formats_text key, uint64_t begin, uin
                     key.len, MODEL_NAME_MAX);
     memcpy(name, key.at, key.len);
     name[key.len] = 0;
-    TRY(read_entry(b, begin, end, &e));
+    TRY(read_entry(b, bytes, begin, end, &e));
     TRY(place_entry(b, &e, begin));
     if (!formats_tensorflow_dtype(e.type, &e.t.dtype)) {
-        b->left_out++;
+        b->left_out +=
+            e.type != DT_STRING && e.type != DT_RESOURCE && e.type != DT_VARIANT; /* which no model needs */
         return CISTERN_OK;
     }
     return add_entry(b, &e, begin);
@@ -225,5 +230,6 @@ cistern_status formats_bundle_read(const formats_file *file, uint32_t number, fo
     if (model_index_count(out->index) == first)
         return base_fail(err, CISTERN_UNREADABLE, "a TensorFlow checkpoint that holds no tensors");
     out->family = family_of(out->index, first);
+    formats_left_out_note(out, b.left_out);
     return formats_variables_emit(out, first, err);
 }

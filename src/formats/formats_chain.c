@@ -10,15 +10,20 @@
  * It does not: compute constants, follow branches, look into subgraphs.
  */
 #include "priv/formats_graph.h"
+#include "priv/formats_average.h"
+#include "priv/formats_prelude.h"
 #include "priv/formats_spelled.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include "base_json.h"
 #include "base_mem.h"
+#include "model_vgg.h"
 #include "formats_limits.h"
 
-#define TEXT_MAX 64 /* bytes of a name that a note shows */
+#define TEXT_MAX  64 /* bytes of a name that a note shows */
+#define POOLED_BY 32 /* five poolings by 2 */
 
 typedef struct chain {
     const formats_graph *g;
@@ -33,7 +38,10 @@ typedef struct chain {
     formats_layer *last; /* the layer that a bias or batch norm would belong to; NULL: none */
     bool activated;      /* a ReLU came after the last convolution or linear layer */
     bool channels_last, flat, softmax;
-    size_t linears;
+    size_t linears, pools;
+    formats_prelude prelude; /* until the first convolution */
+    formats_average average; /* between the last pooling and the first linear layer */
+    formats_text picture;    /* name of what comes in */
     char why[256];
 } chain;
 
@@ -106,7 +114,8 @@ static uint32_t data_input(const chain *c, const formats_node *n)
 {
     bool transposed;
 
-    if (n->op != FORMATS_OP_ADD && n->op != FORMATS_OP_MATMUL)
+    if (n->op != FORMATS_OP_ADD && n->op != FORMATS_OP_MATMUL && n->op != FORMATS_OP_MULTIPLY &&
+        n->op != FORMATS_OP_SUBTRACT && n->op != FORMATS_OP_DIVIDE)
         return n->inputs ? 0 : FORMATS_GRAPH_INPUTS;
     if (n->inputs < 2)
         return FORMATS_GRAPH_INPUTS;
@@ -127,9 +136,10 @@ static bool trace(chain *c, const formats_node *n)
             return refuse(c, n, "more than %u operators in a row", FORMATS_CHAIN_MAX);
         c->node[c->count++] = n;
         c->convs += n->op == FORMATS_OP_CONV;
+        c->picture = n->name;
         if (n->op == FORMATS_OP_INPUT)
             return true;
-        if (n->op == FORMATS_OP_OTHER || n->op >= FORMATS_OP_MULTIPLY)
+        if (n->op == FORMATS_OP_OTHER || n->op == FORMATS_OP_RSQRT)
             return refuse(c, n, "an operator that a VGG has not");
         if (n->op == FORMATS_OP_ADD && formats_spelled_match(c->g, c->out, n, &spelled)) {
             n = producer(c->g, spelled.x);
@@ -138,6 +148,7 @@ static bool trace(chain *c, const formats_node *n)
         uint32_t i = data_input(c, n);
         if (i == FORMATS_GRAPH_INPUTS)
             return refuse(c, n, "joins two branches, or works on a constant");
+        c->picture = n->input[i];
         n = producer(c->g, n->input[i]); /* none: an input of the graph that is no node */
     }
     return true;
@@ -186,6 +197,20 @@ static bool is_pointwise(const formats_node *n, const uint64_t *side)
     return side[0] == 1 && side[1] == 1 && n->padding != FORMATS_PADDING_EXPLICIT;
 }
 
+/* The first convolution begins: what came before it is a way to prepare pictures. */
+static bool end_prelude(chain *c, const formats_node *n)
+{
+    const char *why;
+
+    if (c->layer_count)
+        return true;
+    if (!formats_prelude_channels(&c->prelude,
+                                  n->channels_last ? FORMATS_CHANNELS_LAST : FORMATS_CHANNELS_FIRST))
+        return refuse(c, n, "the picture's channels are not where it looks for them");
+    why = formats_prelude_end(&c->prelude, c->out);
+    return why ? refuse(c, n, "%s", why) : true;
+}
+
 static bool take_conv(chain *c, const formats_node *n)
 {
     size_t weight, bias = FORMATS_NO_TENSOR;
@@ -202,7 +227,7 @@ static bool take_conv(chain *c, const formats_node *n)
         return refuse(c, n, "its stride, border, dilation or groups are not a VGG's");
     if (has_input(n, 2) && !tensor_at(c, n, 2, 1, &bias))
         return refuse(c, n, "its bias is no constant of 1 dimension");
-    if (!begin_layer(c, n, FORMATS_LAYER_CONV))
+    if (!end_prelude(c, n) || !begin_layer(c, n, FORMATS_LAYER_CONV))
         return false;
     c->last->axes = n->axes;
     c->last->weight = weight;
@@ -212,10 +237,25 @@ static bool take_conv(chain *c, const formats_node *n)
     return true;
 }
 
+/* A product with a matrix of means: one half of an adaptive pooling. */
+static bool take_average(chain *c, const formats_node *n)
+{
+    uint32_t data = data_input(c, n);
+    size_t matrix;
+    const model_tensor *t = data < 2 ? tensor_at(c, n, 1 - data, 2, &matrix) : NULL;
+    const char *why = !t || n->transposed[0] || n->transposed[1] || n->scaled || c->channels_last
+                          ? "works on what was not flattened"
+                          : formats_average_take(&c->average, c->out, t, data == 0);
+
+    return why ? refuse(c, n, "%s", why) : true;
+}
+
 static bool take_matmul(chain *c, const formats_node *n)
 {
     size_t bias = FORMATS_NO_TENSOR;
     bool transposed = false;
+    if (!c->flat && c->pools == MODEL_VGG_POOLS && !c->linears)
+        return take_average(c, n);
     const formats_node *weight = n->inputs > 1 ? constant(c->g, n->input[1], false, &transposed) : NULL;
 
     if (!weight || weight->tensor == FORMATS_NO_TENSOR ||
@@ -253,6 +293,16 @@ static bool take_spelled(chain *c, const formats_node *n, const formats_spelled 
     return c->status == CISTERN_OK;
 }
 
+/* The number that somebody wrote: graphs hold 32 bits of it, and 1e-5 as such is 9.99999975e-06. */
+static double as_written(double epsilon)
+{
+    char text[32];
+    double value;
+
+    base_float_text((float)epsilon, text);
+    return base_double_parse(text, &value) ? value : epsilon;
+}
+
 static bool take_norm(chain *c, const formats_node *n)
 {
     size_t t[FORMATS_GRAPH_INPUTS];
@@ -267,7 +317,7 @@ static bool take_norm(chain *c, const formats_node *n)
     c->last->beta = t[2];
     c->last->mean = t[3];
     c->last->var = t[4];
-    c->last->epsilon = n->epsilon;
+    c->last->epsilon = as_written(n->epsilon);
     return true;
 }
 
@@ -297,15 +347,32 @@ static bool take_relu(chain *c, const formats_node *n)
     return true;
 }
 
+/* Rows and columns of the picture that comes in; 0: not said. */
+static const uint64_t *picture_size(const chain *c)
+{
+    static const uint64_t unknown[4] = {0};
+    const uint64_t *size = formats_graph_picture(c->g, c->picture);
+    bool last = size && size[3] == 3;
+
+    return !size || (!last && size[1] != 3) ? unknown : last ? size + 1 : size + 2;
+}
+
 static bool take_pool(chain *c, const formats_node *n)
 {
     bool padded = n->padding == FORMATS_PADDING_EXPLICIT && !all(n->pad, 4, 0);
 
+    const uint64_t *size = picture_size(c);
+    bool uneven = n->padding == FORMATS_PADDING_SAME && (size[0] % POOLED_BY || size[1] % POOLED_BY);
+
+    if (uneven)
+        return refuse(c, n, "a border that its picture of %llux%llu makes a difference to",
+                      (unsigned long long)size[0], (unsigned long long)size[1]);
     if (!all(n->kernel, 2, 2) || !all(n->stride, 2, 2) || !all(n->dilation, 2, 1) || padded)
         return refuse(c, n, "its size, stride or border is not a VGG's");
     if (!begin_layer(c, n, FORMATS_LAYER_POOL))
         return false;
     c->last = NULL;
+    c->pools++;
     c->channels_last = n->channels_last;
     return true;
 }
@@ -314,8 +381,6 @@ static bool take_transpose(chain *c, const formats_node *n)
 {
     static const uint32_t to_last[4] = {0, 2, 3, 1}, to_first[4] = {0, 3, 1, 2};
 
-    if (!c->layer_count)
-        return true; /* of the picture: weights are named by what the convolution wants */
     if (c->flat || n->perms != 4)
         return refuse(c, n, "exchanges axes where a VGG does not");
     if (!c->channels_last && memcmp(n->perm, to_last, sizeof to_last) == 0)
@@ -336,8 +401,48 @@ static bool take_softmax(chain *c, const formats_node *n)
     return true;
 }
 
+/* One output for each 7x7, whatever the picture's size: k x k pixels for each, or one. */
+static bool take_mean(chain *c, const formats_node *n)
+{
+    uint32_t k = n->kernel[0];
+    bool padded = n->padding == FORMATS_PADDING_EXPLICIT && !all(n->pad, 4, 0);
+    const uint64_t *size = picture_size(c);
+
+    if (k == 1 && all(n->kernel, 2, 1) && all(n->stride, 2, 1))
+        return true;
+    if (c->flat || c->pools != MODEL_VGG_POOLS || k == 0 || k > 64 || padded || !all(n->kernel, 2, k) ||
+        !all(n->stride, 2, k))
+        return refuse(c, n, "an average where a VGG has none");
+    for (size_t i = 0; i < 2; i++) {
+        if (size[i] / POOLED_BY != (uint64_t)MODEL_VGG_POOLED_SIDE * k)
+            return refuse(
+                c, n, "an average of %ux%u, which is no adaptive pooling to 7x7 of a picture of %llux%llu", k,
+                k, (unsigned long long)size[0], (unsigned long long)size[1]);
+    }
+    return true;
+}
+
+static bool take_reshape(chain *c, const formats_node *n)
+{
+    if (!c->layer_count)
+        return refuse(c, n, "gives the picture another shape");
+    if (formats_average_half(&c->average))
+        return refuse(c, n, "follows half an adaptive pooling");
+    c->flat = true;
+    return true;
+}
+
+static bool take_before(chain *c, const formats_node *n)
+{
+    const char *why = formats_prelude_take(&c->prelude, c->g, c->out, n);
+
+    return why ? refuse(c, n, "%s", why) : true;
+}
+
 static bool take(chain *c, const formats_node *n)
 {
+    if (!c->layer_count && n->op != FORMATS_OP_CONV)
+        return take_before(c, n);
     switch (n->op) {
     case FORMATS_OP_CONV:
         return take_conv(c, n);
@@ -352,21 +457,25 @@ static bool take(chain *c, const formats_node *n)
     case FORMATS_OP_MAX_POOL:
         return take_pool(c, n);
     case FORMATS_OP_AVERAGE_POOL:
-        return all(n->kernel, 2, 1) && all(n->stride, 2, 1) ? true
-                                                            : refuse(c, n, "an average where a VGG has none");
+        return take_mean(c, n);
     case FORMATS_OP_TRANSPOSE:
         return take_transpose(c, n);
     case FORMATS_OP_SOFTMAX:
         return take_softmax(c, n);
     case FORMATS_OP_RESHAPE:
-        c->flat = c->layer_count > 0;
-        return true;
+        return take_reshape(c, n);
     case FORMATS_OP_PASS:
     case FORMATS_OP_INPUT:
         return true;
     case FORMATS_OP_CONSTANT:
     case FORMATS_OP_MULTIPLY:
     case FORMATS_OP_SUBTRACT:
+    case FORMATS_OP_DIVIDE:
+    case FORMATS_OP_CAST:
+    case FORMATS_OP_GATHER:
+    case FORMATS_OP_REVERSE:
+    case FORMATS_OP_SLICE:
+    case FORMATS_OP_STRIDED_SLICE:
     case FORMATS_OP_RSQRT:
     case FORMATS_OP_OTHER:
         break;
@@ -423,6 +532,18 @@ static void find_end(chain *c, const uint8_t *used, bool *out_found)
     memcpy(c->why, why, sizeof why);
 }
 
+/* The size that the graph was made for, where it says one that a VGG can have. */
+static void take_size(const chain *c, formats_output *out)
+{
+    const uint64_t *size = picture_size(c);
+
+    if (size[0] < POOLED_BY || size[1] < POOLED_BY || size[0] > MODEL_SAID_SIDE_MAX ||
+        size[1] > MODEL_SAID_SIDE_MAX)
+        return;
+    out->said.height = (uint32_t)size[0];
+    out->said.width = (uint32_t)size[1];
+}
+
 static cistern_status emit(chain *c, formats_output *out, cistern_error *err)
 {
     cistern_status st = base_calloc(c->count + 1, sizeof *c->layers, &c->layers, err);
@@ -434,6 +555,7 @@ static cistern_status emit(chain *c, formats_output *out, cistern_error *err)
         st = c->status;
     } else {
         st = formats_layers_emit(out, c->layers, c->layer_count, err);
+        take_size(c, out);
         if (c->linears)
             model_index_set_head(out->index, c->softmax ? MODEL_HEAD_PROBABILITIES : MODEL_HEAD_LOGITS);
     }
@@ -443,7 +565,7 @@ static cistern_status emit(chain *c, formats_output *out, cistern_error *err)
 
 cistern_status formats_graph_layers(const formats_graph *g, formats_output *out, cistern_error *err)
 {
-    chain c = {.g = g, .out = out, .index = out->index};
+    chain c = {.g = g, .out = out, .index = out->index, .prelude = FORMATS_PRELUDE_INIT};
     size_t n = formats_graph_count(g);
     uint8_t *used = NULL;
     char note[sizeof c.why + 64];
@@ -466,14 +588,9 @@ cistern_status formats_graph_layers(const formats_graph *g, formats_output *out,
 
 cistern_status formats_graph_end(formats_graph *g, formats_output *out, uint64_t left_out, cistern_error *err)
 {
-    char note[128];
     cistern_status st;
 
-    if (left_out) {
-        (void)snprintf(note, sizeof note, "%llu tensors of types that are not read were left out",
-                       (unsigned long long)left_out);
-        model_index_note(out->index, note);
-    }
+    formats_left_out_note(out, left_out);
     st = formats_graph_settle(g, err);
     return st ? st : formats_graph_layers(g, out, err);
 }

@@ -313,3 +313,35 @@ cistern_status formats_decoded_write(formats_decoded *d, model_index *index, con
     base_buf_clear(&header);
     return st;
 }
+
+/* ---- looking at one ---- */
+
+typedef struct memory {
+    uint8_t *at;
+    size_t used, size;
+} memory;
+
+static cistern_status put_memory(void *user, const void *bytes, size_t n, cistern_error *err)
+{
+    memory *m = user;
+
+    if (n > m->size - m->used)
+        return base_fail(err, CISTERN_UNREADABLE, "more bytes than its shape has");
+    memcpy(m->at + m->used, bytes, n);
+    m->used += n;
+    return CISTERN_OK;
+}
+
+bool formats_decoded_peek(const formats_decoded *d, uint64_t offset, void *out, size_t n)
+{
+    memory m = {.at = out, .size = n};
+    const formats_sink sink = {put_memory, &m};
+
+    for (size_t i = 0; i < d->count; i++) {
+        const entry *e = &d->entries[i];
+        formats_writer w = {.sink = &sink, .left = e->bytes, .name = e->name};
+        if (e->begin == offset && e->bytes == n)
+            return e->fn(e->what, &w, NULL) == CISTERN_OK && m.used == n;
+    }
+    return false;
+}

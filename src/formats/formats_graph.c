@@ -17,6 +17,11 @@ typedef struct row {
 
 struct formats_graph {
     formats_pool nodes;
+    struct {
+        formats_text name;
+        uint64_t size[4];
+    } pictures[FORMATS_PICTURES_MAX];
+    size_t picture_count;
     row *rows; /* sorted by name; of nodes that have one */
     size_t count;
 };
@@ -56,6 +61,27 @@ cistern_status formats_graph_add(formats_graph *g, const formats_node *node, cis
     if (!(st = formats_pool_add(&g->nodes, &number, err)))
         *(formats_node *)formats_pool_get(&g->nodes, number) = *node;
     return st;
+}
+
+void formats_graph_add_picture(formats_graph *g, formats_text name, const uint64_t size[4])
+{
+    if (g->picture_count == FORMATS_PICTURES_MAX || (size[1] != 3 && size[3] != 3))
+        return;
+    g->pictures[g->picture_count].name = name;
+    memcpy(g->pictures[g->picture_count++].size, size, 4 * sizeof size[0]);
+}
+
+const uint64_t *formats_graph_picture(const formats_graph *g, formats_text name)
+{
+    size_t i = formats_graph_find(g, name);
+
+    if (i != SIZE_MAX)
+        return formats_graph_get(g, i)->size;
+    for (i = 0; i < g->picture_count; i++) {
+        if (formats_text_compare(g->pictures[i].name, name) == 0)
+            return g->pictures[i].size;
+    }
+    return NULL;
 }
 
 size_t formats_graph_count(const formats_graph *g)

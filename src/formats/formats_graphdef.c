@@ -23,7 +23,7 @@
 
 enum { GRAPH_NODE = 1 };
 enum { NODE_NAME = 1, NODE_OP = 2, NODE_INPUT = 3, NODE_ATTR = 5 };
-enum { ATTR_LIST = 1, ATTR_S = 2, ATTR_I = 3, ATTR_F = 4, ATTR_B = 5, ATTR_TENSOR = 8 };
+enum { ATTR_LIST = 1, ATTR_S = 2, ATTR_I = 3, ATTR_F = 4, ATTR_B = 5, ATTR_SHAPE = 7, ATTR_TENSOR = 8 };
 enum { LIST_I = 3 };
 enum { TENSOR_DTYPE = 1, TENSOR_SHAPE = 2, TENSOR_CONTENT = 4 };
 
@@ -59,6 +59,12 @@ static const struct {
     {"Mul", FORMATS_OP_MULTIPLY},
     {"Sub", FORMATS_OP_SUBTRACT},
     {"Rsqrt", FORMATS_OP_RSQRT},
+    {"RealDiv", FORMATS_OP_DIVIDE},
+    {"Div", FORMATS_OP_DIVIDE},
+    {"Cast", FORMATS_OP_CAST},
+    {"GatherV2", FORMATS_OP_GATHER},
+    {"ReverseV2", FORMATS_OP_REVERSE},
+    {"StridedSlice", FORMATS_OP_STRIDED_SLICE},
 };
 
 /* Where the elements of each dtype are when they are not in tensor_content. */
@@ -86,6 +92,7 @@ typedef struct attribute {
     double f;
     bool has_tensor;
     formats_protobuf tensor;
+    model_tensor shape; /* only that */
 } attribute;
 
 typedef struct reading {
@@ -113,6 +120,23 @@ static cistern_status read_list(formats_protobuf *p, attribute *a)
     }
 }
 
+/* A shape of unknown rank, which attributes may have; and what is no message. */
+static bool is_unknown_shape(const formats_protobuf *p, const formats_field *field)
+{
+    formats_protobuf outer = *p, inner;
+    formats_field f;
+    bool more = true;
+
+    outer.err = NULL;
+    if (field->wire != FORMATS_WIRE_BYTES || formats_protobuf_enter(&outer, field, &inner))
+        return true;
+    while (!formats_protobuf_next(&inner, &f, &more) && more) {
+        if (f.number == 3 && f.value)
+            return true;
+    }
+    return false;
+}
+
 static cistern_status read_value(formats_protobuf *p, attribute *a)
 {
     formats_protobuf inner;
@@ -132,6 +156,9 @@ static cistern_status read_value(formats_protobuf *p, attribute *a)
         else if (f.number == ATTR_LIST) {
             TRY(formats_protobuf_enter(p, &f, &inner));
             TRY(read_list(&inner, a));
+        } else if (f.number == ATTR_SHAPE && !is_unknown_shape(p, &f)) {
+            TRY(formats_protobuf_enter(p, &f, &inner));
+            TRY(formats_tensorflow_shape(&inner, &a->shape));
         } else if (f.number == ATTR_TENSOR) {
             TRY(formats_protobuf_enter(p, &f, &a->tensor));
             a->has_tensor = true;
@@ -176,6 +203,24 @@ static void take_padding(const attribute *a, formats_node *n)
         n->pad[0] = UINT32_MAX; /* explicit: no VGG of TensorFlow's needs it */
 }
 
+/* Of a placeholder; a size that is not known is -1. */
+static void take_size(const attribute *a, formats_node *n)
+{
+    for (size_t i = 0; i < 4; i++)
+        n->size[i] = a->shape.shape[i] <= UINT32_MAX ? a->shape.shape[i] : 0;
+}
+
+static void take_mask(const attribute *a, formats_node *n)
+{
+    static const char *const masks[5] = {"begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask",
+                                         "shrink_axis_mask"};
+
+    for (size_t i = 0; i < 5; i++) {
+        if (formats_text_is(a->key, masks[i]))
+            n->mask[i] = (uint32_t)a->i;
+    }
+}
+
 static void take_attribute(reading *r, const attribute *a)
 {
     formats_node *n = &r->node;
@@ -195,10 +240,14 @@ static void take_attribute(reading *r, const attribute *a)
         r->channels_first = formats_text_is(a->s, "NCHW");
     else if (formats_text_is(a->key, "epsilon"))
         n->epsilon = a->f;
+    else if (formats_text_is(a->key, "shape") && a->shape.rank == 4)
+        take_size(a, n);
     else if (formats_text_is(a->key, "transpose_a"))
         n->transposed[0] = a->i != 0;
     else if (formats_text_is(a->key, "transpose_b"))
         n->transposed[1] = a->i != 0;
+    else
+        take_mask(a, n);
 }
 
 /* The two numbers for y and x of four in data_format's order; what does not fit becomes 0, which no VGG has. */

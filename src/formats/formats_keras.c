@@ -5,7 +5,7 @@
  *   .keras        a zip file around such a one
  *
  * Invariants
- *  1. The model's configuration is never looked at: it can hold code.
+ *  1. A model's configuration is data: names of classes and numbers. It can hold code, which is never run.
  *  2. Kernels are used where they lie; only those of Theano, which turns them by 180 degrees, are written out.
  * Source: keras/src/legacy/saving/legacy_h5_format.py, keras/src/saving/saving_lib.py (Keras 3.15); Keras 1 and 2:
  * keras/engine/topology.py, keras/engine/saving.py (preprocess_weights_for_loading).
@@ -23,6 +23,7 @@ static void clear(formats_keras *k)
     for (size_t i = 0; i < k->count; i++)
         free(k->layers[i].key);
     free(k->layers);
+    formats_keras_config_clear(&k->config);
 }
 
 static cistern_status new_layer(formats_keras *k, const char *key, formats_keras_layer **out)
@@ -171,7 +172,7 @@ cistern_status formats_keras_add(formats_keras *k, uint64_t object, const char *
 /* ---- the model ---- */
 
 /* All convolutions have their axes in the same order. */
-static formats_axes axes_of(const formats_keras *k)
+formats_axes formats_keras_axes(const formats_keras *k)
 {
     for (size_t i = 0; i < k->count; i++) {
         size_t kernel = k->layers[i].kernel;
@@ -217,33 +218,41 @@ static void note_epsilon(const formats_keras *k)
 
     for (size_t i = 0; i < k->count && !norm; i++)
         norm = k->layers[i].var != FORMATS_NO_TENSOR;
-    (void)snprintf(note, sizeof note,
-                   "batch norm is taken to add %g to the variance, as Keras does unless told otherwise: the "
-                   "configuration inside is not read",
-                   model_family_epsilon(MODEL_FAMILY_KERAS));
+    (void)snprintf(
+        note, sizeof note,
+        "batch norm is taken to add %g to the variance, as Keras does unless told otherwise: a file of "
+        "weights does not say it (--bn-epsilon does)",
+        model_family_epsilon(MODEL_FAMILY_KERAS));
     if (norm)
         model_index_note(k->out->index, note);
+}
+
+static void note_turned(const formats_keras *k)
+{
+    if (k->turned)
+        model_index_note(k->out->index, k->theano
+                                            ? "Theano wrote its kernels: they were turned by 180 degrees"
+                                            : "its kernels have Theano's order of axes and no backend is "
+                                              "named: they were turned by 180 degrees");
 }
 
 cistern_status formats_keras_finish(formats_keras *k, const char *note)
 {
     formats_layer *layers = NULL;
-    formats_axes axes = axes_of(k);
+    formats_axes axes = formats_keras_axes(k);
     char odd[256] = "";
 
     if (model_index_count(k->out->index) == 0)
         return base_fail(k->err, CISTERN_UNREADABLE, "holds no weights");
+    note_turned(k);
+    if (k->has_config)
+        return formats_keras_model_emit(k);
     cistern_status st = base_calloc(k->count + 1, sizeof *layers, &layers, k->err);
     for (size_t i = 0; !st && !odd[0] && i < k->count; i++) {
         if (!describe(k, &k->layers[i], axes, &layers[i]))
             (void)snprintf(odd, sizeof odd, "not laid out as a VGG: layer '%.150s' is none that a VGG has",
                            k->layers[i].key);
     }
-    if (!st && k->turned)
-        model_index_note(k->out->index, k->theano
-                                            ? "Theano wrote its kernels: they were turned by 180 degrees"
-                                            : "its kernels have Theano's order of axes and no backend is "
-                                              "named: they were turned by 180 degrees");
     if (!st && (note || odd[0]))
         model_index_note(k->out->index, note ? note : odd);
     else if (!st)
@@ -255,6 +264,12 @@ cistern_status formats_keras_finish(formats_keras *k, const char *note)
 }
 
 /* ---- the file ---- */
+
+/* What a .keras has beside the weights. */
+typedef struct outer_zip {
+    const uint8_t *config; /* NULL: none */
+    size_t config_size;
+} outer_zip;
 
 static cistern_status has_texts(formats_keras *k, uint64_t object, const char *name, bool *out)
 {
@@ -297,8 +312,34 @@ static cistern_status read_layout(formats_keras *k, const formats_hdf5_links *ro
                      "an HDF5 file, but not one of Keras 1, 2 or 3 (no layer_names, no layers group)");
 }
 
-static cistern_status read_window(const formats_file *file, uint64_t origin, uint64_t size, const char *kind,
-                                  uint32_t number, formats_output *out, cistern_error *err)
+/* What a configuration's bytes say. One that lists no layers is passed over, with a word. */
+static cistern_status take_config(formats_keras *k, const void *bytes, size_t n)
+{
+    cistern_status st = formats_keras_config_read(bytes, n, &k->config, &k->has_config, k->err);
+
+    if (!st && !k->has_config)
+        model_index_note(k->out->index,
+                         "its configuration lists no layers in Keras' way; it is taken as weights alone");
+    return st;
+}
+
+/* A whole model has its configuration at the root. */
+static cistern_status find_config(formats_keras *k)
+{
+    formats_hdf5_texts texts = {0};
+    bool found = false;
+    cistern_status st = formats_hdf5_texts_read(&k->h, k->h.root, "model_config", &texts, &found);
+
+    if (!st && found && texts.count == 1)
+        st = take_config(k, texts.text[0].bytes, texts.text[0].len);
+    formats_hdf5_texts_clear(&texts);
+    return st;
+}
+
+/* @param config  of the model, beside the window; NULL: what the window itself has */
+static cistern_status read_window(const formats_file *file, uint64_t origin, uint64_t size,
+                                  const outer_zip *outer, uint32_t number, formats_output *out,
+                                  cistern_error *err)
 {
     formats_keras k = {.number = number, .out = out, .err = err};
     formats_hdf5_links root = {0};
@@ -306,8 +347,14 @@ static cistern_status read_window(const formats_file *file, uint64_t origin, uin
 
     if (!st)
         st = formats_hdf5_list(&k.h, k.h.root, &root);
+    if (!st && has_group(&root, "_layer_checkpoint_dependencies"))
+        k.config.stride = 2; /* TensorFlow 2.13 counts each layer with weights twice */
+    if (!st && outer && outer->config)
+        st = take_config(&k, outer->config, outer->config_size);
+    else if (!st && !outer)
+        st = find_config(&k);
     if (!st)
-        st = read_layout(&k, &root, kind);
+        st = read_layout(&k, &root, outer ? out->kind : NULL);
     formats_hdf5_links_clear(&root);
     clear(&k);
     return st;
@@ -319,18 +366,39 @@ cistern_status formats_keras_read(const formats_file *file, uint32_t number, for
     return read_window(file, 0, file->size, NULL, number, out, err);
 }
 
-cistern_status formats_keras_read_member(const formats_file *file, const formats_zip_member *m,
-                                         uint32_t number, formats_output *out, cistern_error *err)
+/* config.json beside the weights; NULL: there is none that is stored. */
+static const uint8_t *config_of(const formats_zip *zip, size_t *size, cistern_status *st, cistern_error *err)
 {
+    const formats_zip_member *m =
+        formats_zip_find(zip, (const uint8_t *)FORMATS_KERAS_CONFIG, strlen(FORMATS_KERAS_CONFIG));
+    const uint8_t *bytes = NULL;
+
+    *st = CISTERN_OK;
+    if (!m || m->method != 0)
+        return NULL;
+    *size = (size_t)m->size;
+    *st = formats_zip_payload(zip, m, &bytes, err);
+    return bytes;
+}
+
+cistern_status formats_keras_read_member(const formats_file *file, const formats_zip *zip,
+                                         const formats_zip_member *m, uint32_t number, formats_output *out,
+                                         cistern_error *err)
+{
+    outer_zip outer = {NULL, 0};
     cistern_status st;
 
     out->kind = "Keras .keras";
     out->family = MODEL_FAMILY_KERAS;
-    if (m->method != 0)
+    if (m->method != 0) {
         st = base_fail_at(err, CISTERN_UNREADABLE, m->header,
                           "it is compressed, which Keras itself never does to it; load the file with "
                           "keras.saving.load_model and save it again");
-    else
-        st = read_window(file, m->data, m->size, out->kind, number, out, err);
+    } else {
+        outer.config = config_of(zip, &outer.config_size, &st, err);
+        if (st)
+            return base_frame(err, st, "zip member '" FORMATS_KERAS_CONFIG "'");
+        st = read_window(file, m->data, m->size, &outer, number, out, err);
+    }
     return st ? base_frame(err, st, "zip member '" FORMATS_KERAS_MEMBER "'") : st;
 }

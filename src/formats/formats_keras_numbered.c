@@ -312,6 +312,9 @@ cistern_status formats_keras_read_numbered(formats_keras *k, const formats_hdf5_
     free(stack);
     if (st)
         return st;
+    k->numbered = true;
+    if (k->has_config)
+        return formats_keras_finish(k, NULL);
     if (!one_series(k, KIND_CONV) || !one_series(k, KIND_NORM) || !one_series(k, KIND_LINEAR))
         return formats_keras_finish(k, "not laid out as a VGG: layers of one kind are of several classes or "
                                        "models, whose order the file does not tell");

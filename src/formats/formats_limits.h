@@ -32,9 +32,10 @@
 
 /* Protocol buffers: ONNX, TensorFlow. A VGG-19 exported by Keras has some 120 nodes. */
 #define FORMATS_PROTOBUF_DEPTH_MAX 8u         /* messages inside messages; attributes of nodes reach 6 */
-#define FORMATS_NODES_MAX          (1u << 17) /* of a graph, constants included; 240 bytes each */
+#define FORMATS_NODES_MAX          (1u << 17) /* of a graph, constants included; 304 bytes each */
 #define FORMATS_CHAIN_MAX          1024u      /* nodes from the picture to the logits */
 #define FORMATS_ENDS_MAX           16u        /* nodes without successor that are tried as the graph's end */
+#define FORMATS_PICTURES_MAX       8u         /* inputs of four dimensions, three of them channels */
 #define FORMATS_REPEAT_MAX         (1u << 27) /* elements that one may stand for; VGG's largest has 102,760,448 */
 
 /* TensorFlow's checkpoint index. Its keys are tensors' names; blocks are closed above 256 KiB, larger only by one value. */
@@ -56,7 +57,9 @@
 #define FORMATS_HDF5_CHUNK_MAX   (16u << 20) /* bytes of one chunk; h5py makes some of at most 1 MiB */
 #define FORMATS_HDF5_BAND_MAX    (48u << 20) /* bytes of all chunks side by side that begin in the same rows */
 #define FORMATS_KERAS_LAYERS_MAX 4096u       /* layers that have weights */
-#define FORMATS_KERAS_DEPTH_MAX  4u          /* models inside models */
+#define FORMATS_KERAS_CONFIG_MAX                                                                             \
+    (1u << 20)                     /* bytes; a VGG's take 20 KB; JSON takes up to 40 times that in memory */
+#define FORMATS_KERAS_DEPTH_MAX 4u /* models inside models */
 
 /* Decoded tensors. A VGG-19 in F32 takes 575 MB; compressed zeros unpack a thousandfold. */
 #define FORMATS_DECODED_MAX        ((uint64_t)4 << 30) /* bytes of all of them */

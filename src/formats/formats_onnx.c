@@ -3,7 +3,9 @@
  * Invariants
  *  1. What is not known is skipped where it is harmless (documentation, shapes) and refused where it would change
  *     numbers (quantised operators, sparse and segmented tensors).
- *  2. Subgraphs and functions are not looked into: a model that needs them is kept as tensors only, with a note.
+ *  2. Subgraphs and functions are not looked into: a model that needs them is kept as tensors only, with a note that
+ *     names the operator.
+ *  3. Metadata counts only where this program wrote it: other programs mean other things by the same words.
  * Source: onnx/onnx.proto (ModelProto, GraphProto).
  */
 #include <stdio.h>
@@ -19,8 +21,8 @@
     } while (0)
 #define FAIL(o, at, ...) base_fail_at((o)->err, CISTERN_UNREADABLE, at, __VA_ARGS__)
 
-enum { MODEL_PRODUCER = 2, MODEL_GRAPH = 7 };
-enum { GRAPH_NODE = 1, GRAPH_INITIALIZER = 5, GRAPH_SPARSE = 15 };
+enum { MODEL_PRODUCER = 2, MODEL_GRAPH = 7, MODEL_METADATA = 14, MODEL_FUNCTION = 25 };
+enum { GRAPH_NODE = 1, GRAPH_INITIALIZER = 5, GRAPH_INPUT = 11, GRAPH_SPARSE = 15 };
 
 static const formats_text no_name = {0};
 
@@ -36,10 +38,12 @@ static cistern_status read_graph(formats_onnx *o, formats_protobuf *p)
             return CISTERN_OK;
         if (f.number == GRAPH_SPARSE)
             return FAIL(o, f.at, "a sparse tensor, which this version does not read");
-        if (f.number != GRAPH_NODE && f.number != GRAPH_INITIALIZER)
+        if (f.number != GRAPH_NODE && f.number != GRAPH_INITIALIZER && f.number != GRAPH_INPUT)
             continue;
         TRY(formats_protobuf_enter(p, &f, &inner));
-        TRY(f.number == GRAPH_NODE ? formats_onnx_node(o, &inner) : formats_onnx_tensor(o, &inner, no_name));
+        TRY(f.number == GRAPH_NODE    ? formats_onnx_node(o, &inner)
+            : f.number == GRAPH_INPUT ? formats_onnx_input(o, &inner)
+                                      : formats_onnx_tensor(o, &inner, no_name));
     }
 }
 
@@ -56,6 +60,11 @@ static cistern_status read_model(formats_onnx *o)
             return CISTERN_OK;
         if (f.number == MODEL_PRODUCER)
             TRY(formats_protobuf_text(&p, &f, &o->producer));
+        if (f.number == MODEL_METADATA) {
+            TRY(formats_protobuf_enter(&p, &f, &graph));
+            TRY(formats_onnx_metadata(o, &graph));
+        }
+        o->functions = o->functions || f.number == MODEL_FUNCTION;
         if (f.number != MODEL_GRAPH)
             continue;
         TRY(formats_protobuf_enter(&p, &f, &graph));
@@ -90,7 +99,11 @@ static cistern_status read_all(formats_onnx *o)
     if (model_index_count(o->out->index) == before)
         return base_fail(o->err, CISTERN_UNREADABLE, "an ONNX file that holds no tensors");
     o->out->family = family_of(o);
-    return formats_graph_end(o->graph, o->out, o->left_out, o->err);
+    if (o->functions)
+        model_index_note(o->out->index, "it has functions of its own, which are not looked into");
+    TRY(formats_graph_end(o->graph, o->out, o->left_out, o->err));
+    formats_onnx_take_metadata(o);
+    return CISTERN_OK;
 }
 
 cistern_status formats_onnx_read(const formats_file *file, uint32_t number, formats_output *out,

@@ -52,6 +52,11 @@ static const struct {
     {"MatMul", FORMATS_OP_MATMUL},
     {"Softmax", FORMATS_OP_SOFTMAX},
     {"Mul", FORMATS_OP_MULTIPLY},
+    {"Sub", FORMATS_OP_SUBTRACT},
+    {"Div", FORMATS_OP_DIVIDE},
+    {"Cast", FORMATS_OP_CAST},
+    {"Gather", FORMATS_OP_GATHER},
+    {"Slice", FORMATS_OP_SLICE},
 };
 
 static const char *const quantised[] = {
@@ -149,6 +154,8 @@ static void take_attribute(reading *r, const attribute *a)
         n->epsilon = a->f;
     else if (formats_text_is(a->name, "perm"))
         take_perm(a, n);
+    else if (formats_text_is(a->name, "axis"))
+        n->axis = (int64_t)a->i >= -4 && (int64_t)a->i < 4 ? (int32_t)(int64_t)a->i : INT32_MAX;
     else if (formats_text_is(a->name, "transA"))
         n->transposed[0] = a->i != 0;
     else if (formats_text_is(a->name, "transB"))

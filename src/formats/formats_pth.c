@@ -185,7 +185,7 @@ cistern_status formats_pth_read(const formats_file *file, uint32_t number, forma
     const formats_zip_member *keras =
         formats_zip_find(&a.zip, (const uint8_t *)FORMATS_KERAS_MEMBER, strlen(FORMATS_KERAS_MEMBER));
     if (keras)
-        st = formats_keras_read_member(file, keras, number, out, err);
+        st = formats_keras_read_member(file, &a.zip, keras, number, out, err);
     else if (!(st = find_pickle(&a)) && !(st = check_byte_order(&a)))
         st = read_pickle(&a, number, out);
     formats_zip_clear(&a.zip);

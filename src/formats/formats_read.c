@@ -9,6 +9,7 @@
  */
 #include "formats_read.h"
 
+#include <stdio.h>
 #include <string.h>
 #include "base_mem.h"
 #include "priv/formats_container.h"
@@ -78,6 +79,16 @@ static cistern_status write_decoded(formats_output *out, const formats_sink *sin
     return st && out->file_count == 1 ? base_frame(err, st, "%s", out->files[0].path) : st;
 }
 
+void formats_left_out_note(formats_output *out, uint64_t count)
+{
+    char note[96];
+
+    (void)snprintf(note, sizeof note, "%llu tensor%s of types that are not read %s left out",
+                   (unsigned long long)count, count == 1 ? "" : "s", count == 1 ? "was" : "were");
+    if (count)
+        model_index_note(out->index, note);
+}
+
 /* What is known of the whole version so far. */
 typedef struct progress {
     const char *kind;
@@ -132,6 +143,8 @@ static cistern_status read_all(formats_output *out, cistern_error *err)
     }
     if (!st && !all.kind)
         return base_fail(err, CISTERN_UNREADABLE, "none of the %zu files holds weights", out->file_count);
+    if (!st)
+        st = model_index_set_said(out->index, &out->said, err);
     return st ? st : model_index_set_kind(out->index, all.kind, all.family, err);
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include "base_json.h"
 #include "base_mem.h"
+#include "model_said.h"
 #include "model_vgg.h"
 
 #define LABELS_IMAGENET   1000
@@ -25,6 +26,8 @@ const char *model_fact_source_text(model_fact_source s)
         return "config.json";
     case MODEL_FACT_PUBLISHED:
         return "published table";
+    case MODEL_FACT_FILE:
+        return "file";
     case MODEL_FACT_FAMILY:
         return "family";
     case MODEL_FACT_NONE:
@@ -45,7 +48,8 @@ model_fact_source model_fact_source_parse(const char *text)
 void model_facts_init(model_facts *facts)
 {
     memset(facts, 0, sizeof *facts);
-    facts->architecture_source = facts->preprocess_source = facts->labels_source = MODEL_FACT_NONE;
+    facts->architecture_source = facts->preprocess_source = facts->labels_source = facts->epsilon_source =
+        MODEL_FACT_NONE;
 }
 
 static void labels_clear(model_facts *facts, uint32_t count)
@@ -140,6 +144,42 @@ cistern_status model_facts_set_preset(model_facts *facts, const char *name, mode
     memset(facts->preset, 0, sizeof facts->preset);
     memcpy(facts->preset, name, strlen(name));
     facts->preprocess_source = source;
+    return CISTERN_OK;
+}
+
+const char *model_data_format_text(model_data_format f)
+{
+    return f == MODEL_CHANNELS_LAST ? "channels_last" : f == MODEL_CHANNELS_FIRST ? "channels_first" : "";
+}
+
+model_data_format model_data_format_parse(const char *text)
+{
+    for (int f = MODEL_CHANNELS_LAST; text && f <= MODEL_CHANNELS_FIRST; f++) {
+        if (strcmp(text, model_data_format_text((model_data_format)f)) == 0)
+            return (model_data_format)f;
+    }
+    return MODEL_DATA_FORMAT_UNKNOWN;
+}
+
+cistern_status model_facts_set_epsilon(model_facts *facts, double epsilon, model_fact_source source,
+                                       cistern_error *err)
+{
+    if (!(epsilon > 0 && epsilon <= 1))
+        return base_fail(err, CISTERN_USAGE, "batch norm's epsilon is %g; above 0 to 1 allowed", epsilon);
+    if (source > facts->epsilon_source)
+        return CISTERN_OK;
+    facts->epsilon = epsilon;
+    facts->epsilon_source = source;
+    return CISTERN_OK;
+}
+
+cistern_status model_facts_set_data_format(model_facts *facts, const char *name, cistern_error *err)
+{
+    model_data_format f = model_data_format_parse(name);
+    if (f == MODEL_DATA_FORMAT_UNKNOWN)
+        return base_fail(err, CISTERN_USAGE, "data format '%s' is not known: channels_last, channels_first",
+                         name);
+    facts->data_format = f;
     return CISTERN_OK;
 }
 
@@ -242,6 +282,41 @@ static cistern_status complete_labels(model_facts *facts, uint32_t classes, mode
     return CISTERN_OK;
 }
 
+cistern_status model_facts_take_said(model_facts *facts, const model_index *index, uint32_t classes,
+                                     cistern_error *err)
+{
+    const model_said *said = model_index_said(index);
+    bool background = strcmp(said->label_set, "imagenet-1k-background") == 0;
+    bool fits = background ? classes == LABELS_BACKGROUND
+                           : classes == LABELS_IMAGENET && strcmp(said->label_set, "imagenet-1k") == 0;
+    if (fits && facts->labels_source > MODEL_FACT_FILE) {
+        cistern_status st = model_facts_set_label_set(facts, said->label_set, MODEL_FACT_FILE, err);
+        if (st != CISTERN_OK)
+            return st;
+    }
+    if (facts->preprocess_source <= MODEL_FACT_FILE || !(said->normalised || said->resized || said->height))
+        return CISTERN_OK;
+    model_preprocess how = {0};
+    const char *family = model_preset_of_family(model_index_family(index));
+    const char *from = said->preset[0] && model_preset_find(said->preset, &how) ? said->preset : family;
+    if (!model_preset_find(from, &how))
+        return base_fail(err, CISTERN_UNEXPECTED, "no preset '%s'", from);
+    model_preprocess preset = how;
+    model_said_apply(said, &how);
+    if (from == family && model_preprocess_equal(&how, &preset)) /* nothing that the family would not say */
+        return CISTERN_OK;
+    preset.height = how.height; /* the same on another size is still known by its name */
+    preset.width = how.width;
+    if (!said->resized)
+        preset.resize_short = how.resize_short;
+    bool named = model_preprocess_equal(&how, &preset);
+    facts->preprocess = how;
+    memset(facts->preset, 0, sizeof facts->preset);
+    memcpy(facts->preset, named ? from : "file", strlen(named ? from : "file"));
+    facts->preprocess_source = MODEL_FACT_FILE;
+    return CISTERN_OK;
+}
+
 cistern_status model_facts_complete(model_facts *facts, const char *architecture, model_head head,
                                     uint32_t classes, model_family family, cistern_error *err)
 {
@@ -271,6 +346,12 @@ cistern_status model_facts_merge(model_facts *facts, const model_facts *from, ci
     }
     if (facts->head == MODEL_HEAD_UNKNOWN)
         facts->head = from->head;
+    if (from->epsilon_source < facts->epsilon_source) {
+        facts->epsilon = from->epsilon;
+        facts->epsilon_source = from->epsilon_source;
+    }
+    if (facts->data_format == MODEL_DATA_FORMAT_UNKNOWN)
+        facts->data_format = from->data_format;
     if (from->labels && from->labels_source < facts->labels_source)
         return labels_take(facts, (const char *const *)from->labels, from->classes, from->label_set,
                            from->labels_source, err);
@@ -290,10 +371,19 @@ static bool labels_equal(const model_facts *a, const model_facts *b)
     return true;
 }
 
+/* Manifests of before this was kept have none: they say what the file or its family does. */
+static bool epsilon_equal(const model_facts *a, const model_facts *b)
+{
+    if (a->epsilon > 0 && b->epsilon > 0)
+        return !(a->epsilon < b->epsilon) && !(a->epsilon > b->epsilon);
+    return a->epsilon_source != MODEL_FACT_FLAG && b->epsilon_source != MODEL_FACT_FLAG;
+}
+
 bool model_facts_equal(const model_facts *a, const model_facts *b)
 {
     return strcmp(a->architecture, b->architecture) == 0 &&
-           model_preprocess_equal(&a->preprocess, &b->preprocess) && labels_equal(a, b);
+           model_preprocess_equal(&a->preprocess, &b->preprocess) && epsilon_equal(a, b) &&
+           a->data_format == b->data_format && labels_equal(a, b);
 }
 
 bool model_facts_hold(const model_facts *facts, const model_facts *declared)
@@ -303,6 +393,10 @@ bool model_facts_hold(const model_facts *facts, const model_facts *declared)
         return false;
     if (declared->preprocess_source <= MODEL_FACT_CONFIG &&
         !model_preprocess_equal(&facts->preprocess, &declared->preprocess))
+        return false;
+    if (declared->epsilon_source == MODEL_FACT_FLAG && !epsilon_equal(facts, declared))
+        return false;
+    if (declared->data_format != MODEL_DATA_FORMAT_UNKNOWN && facts->data_format != declared->data_format)
         return false;
     return declared->labels_source > MODEL_FACT_CONFIG || labels_equal(facts, declared);
 }

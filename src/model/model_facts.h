@@ -15,11 +15,21 @@ typedef enum model_fact_source {
     MODEL_FACT_FLAG = 1,      /* --arch, --preprocess, --labels */
     MODEL_FACT_CONFIG = 2,    /* config.json */
     MODEL_FACT_PUBLISHED = 3, /* the table of published files, by digest */
-    MODEL_FACT_FAMILY = 4,    /* the framework's conventions */
-    MODEL_FACT_NONE = 5,      /* not known */
+    MODEL_FACT_FILE = 4,      /* the weight file itself: its graph, its configuration */
+    MODEL_FACT_FAMILY = 5,    /* the framework's conventions */
+    MODEL_FACT_NONE = 6,      /* not known */
 } model_fact_source;
 const char *model_fact_source_text(model_fact_source s);
 model_fact_source model_fact_source_parse(const char *text); /* NULL or anything else: MODEL_FACT_NONE */
+
+/** In which order a picture's elements were numbered for the first linear layer, where a file of weights does not tell. */
+typedef enum model_data_format {
+    MODEL_DATA_FORMAT_UNKNOWN = 0, /* as its reader takes it */
+    MODEL_CHANNELS_LAST = 1,       /* "channels_last" */
+    MODEL_CHANNELS_FIRST = 2,      /* "channels_first" */
+} model_data_format;
+const char *model_data_format_text(model_data_format f);     /* "" for UNKNOWN */
+model_data_format model_data_format_parse(const char *text); /* anything else: MODEL_DATA_FORMAT_UNKNOWN */
 
 typedef struct model_facts {
     char architecture[32]; /* "vgg11" … "vgg19_bn", "unknown", or "" (not known yet) */
@@ -32,6 +42,10 @@ typedef struct model_facts {
     char **labels;      /* `classes` strings, or NULL */
     char label_set[32]; /* "imagenet-1k", "config", "file" or "" */
     model_fact_source labels_source;
+    double
+        epsilon; /* that batch norm adds to the variance; 0: no batch norm, or a manifest of before it was kept */
+    model_fact_source epsilon_source;
+    model_data_format data_format; /* only declared by flag */
 } model_facts;
 
 void model_facts_init(model_facts *facts); /* nothing known */
@@ -53,6 +67,12 @@ cistern_status model_facts_set_architecture(model_facts *facts, const char *name
 /** --preprocess NAME, one of model_preset_name(). @retval USAGE  the message lists them. */
 cistern_status model_facts_set_preset(model_facts *facts, const char *name, model_fact_source source,
                                       cistern_error *err) CISTERN_MUST_CHECK;
+/** --bn-epsilon. @retval USAGE  not above 0 and at most 1. */
+cistern_status model_facts_set_epsilon(model_facts *facts, double epsilon, model_fact_source source,
+                                       cistern_error *err) CISTERN_MUST_CHECK;
+/** --data-format. @retval USAGE  another word than channels_last and channels_first. */
+cistern_status model_facts_set_data_format(model_facts *facts, const char *name,
+                                           cistern_error *err) CISTERN_MUST_CHECK;
 /** --labels: one label per line, or a JSON array of strings. */
 cistern_status model_facts_set_labels(model_facts *facts, const void *bytes, size_t n,
                                       model_fact_source source, cistern_error *err) CISTERN_MUST_CHECK;
@@ -67,6 +87,12 @@ cistern_status model_facts_merge(model_facts *facts, const model_facts *from,
                                  cistern_error *err) CISTERN_MUST_CHECK;
 /** Whether `facts` says everything that was declared (by flag or config) in `declared`. */
 bool model_facts_hold(const model_facts *facts, const model_facts *declared);
+/**
+ * Take what the index's file says itself (size, normalisation, labels), where it is not known more surely.
+ * @param classes  of the model; labels for another number are passed over.
+ */
+cistern_status model_facts_take_said(model_facts *facts, const model_index *index, uint32_t classes,
+                                     cistern_error *err) CISTERN_MUST_CHECK;
 /** Fill what is still unknown from the family's conventions and what binding found (architecture, head, classes). */
 cistern_status model_facts_complete(model_facts *facts, const char *architecture, model_head head,
                                     uint32_t classes, model_family family,

@@ -1,7 +1,9 @@
 /* Facts as the manifest's "facts" object, and from it.
  *
  * {"architecture":{"source":"family","value":"vgg16"},
+ *  "batch_norm_epsilon":{"source":"file","value":"0.001"},
  *  "classes":1000,
+ *  "data_format":{"source":"flag","value":"channels_first"},   only where it was declared
  *  "labels":{"set":"imagenet-1k","source":"family"}            or {"list":["zero",…],"set":"config","source":…}
  *  "preprocess":{"height":224,"interpolation":"bilinear","mean":["0.485",…],"preset":"torchvision",
  *                "resize_short":256,"source":"family","std":[…],"width":224}}
@@ -62,6 +64,13 @@ static json_t *labels_to_json(const model_facts *facts)
     return labels;
 }
 
+static json_t *epsilon_to_json(const model_facts *facts)
+{
+    char text[32];
+    base_double_text(facts->epsilon, text);
+    return json_pack("{s:s,s:s}", "value", text, "source", model_fact_source_text(facts->epsilon_source));
+}
+
 cistern_status model_facts_to_json(const model_facts *facts, json_t **out, cistern_error *err)
 {
     json_t *object = json_object();
@@ -78,6 +87,12 @@ cistern_status model_facts_to_json(const model_facts *facts, json_t **out, ciste
         bad |= json_object_set_new(object, "classes", json_integer(facts->classes));
     if (facts->labels)
         bad |= json_object_set_new(object, "labels", labels_to_json(facts));
+    if (facts->epsilon > 0)
+        bad |= json_object_set_new(object, "batch_norm_epsilon", epsilon_to_json(facts));
+    if (facts->data_format != MODEL_DATA_FORMAT_UNKNOWN)
+        bad |= json_object_set_new(object, "data_format",
+                                   json_pack("{s:s,s:s}", "value", model_data_format_text(facts->data_format),
+                                             "source", model_fact_source_text(MODEL_FACT_FLAG)));
     if (bad) {
         json_decref(object);
         return base_fail_memory(err, 0);
@@ -223,6 +238,17 @@ static cistern_status labels_from_json(model_facts *facts, const json_t *object,
     return st;
 }
 
+static cistern_status epsilon_from_json(model_facts *facts, const json_t *object, cistern_error *err)
+{
+    const char *text = base_json_peek_string(object, "value");
+    double value;
+    if (!text || !base_double_parse(text, &value) || !(value > 0 && value <= 1))
+        return base_fail(err, CISTERN_DAMAGED, WHAT ": batch_norm_epsilon is no number above 0 to 1");
+    facts->epsilon = value;
+    facts->epsilon_source = source_of(object);
+    return CISTERN_OK;
+}
+
 cistern_status model_facts_from_json(model_facts *out, const json_t *object, cistern_error *err)
 {
     model_facts facts;
@@ -246,6 +272,10 @@ cistern_status model_facts_from_json(model_facts *out, const json_t *object, cis
         st = text_from_json(part, "value", facts.architecture, sizeof facts.architecture, err);
         facts.architecture_source = source_of(part);
     }
+    if (st == CISTERN_OK && (part = json_object_get(object, "batch_norm_epsilon")) != NULL)
+        st = epsilon_from_json(&facts, part, err);
+    facts.data_format =
+        model_data_format_parse(base_json_peek_string(json_object_get(object, "data_format"), "value"));
     if (st != CISTERN_OK) {
         model_facts_clear(&facts);
         return st;

@@ -4,7 +4,7 @@
  *   8 bytes "CISTIDX2"; u32 family; u32 tensors; u32 files; u32 notes; u32 length of kind; u32 head;
  *   f64 epsilon of batch norm (0: the family's); u64 size of each file; kind; each note: u32 length, bytes;
  *   each tensor: u32 dtype, u32 file, u32 rank, u32 length of name, u64 offset, u64 shape[rank], u64 stride[rank], name.
- * Nothing may follow. Decoding goes through model_index_add, so that stored bytes are trusted no more than a file.
+ * Where the file says something of its input, model_said.c's bytes follow. Nothing else may. Decoding goes through model_index_add, so that stored bytes are trusted no more than a file.
  */
 #include "model_index.h"
 
@@ -13,6 +13,7 @@
 #include <string.h>
 #include "base_cursor.h"
 #include "base_mem.h"
+#include "model_said.h"
 
 #define INDEX_MAGIC       "CISTIDX2"
 #define INDEX_MAGIC_LEN   8
@@ -34,6 +35,7 @@ struct model_index {
     model_family family;
     model_head head;
     double epsilon; /* 0: the family's */
+    model_said said;
     char notes[INDEX_NOTES_MAX][INDEX_NOTE_MAX];
     size_t note_count;
 };
@@ -300,6 +302,24 @@ cistern_status model_index_add(model_index *index, const model_tensor *t, cister
     return CISTERN_OK;
 }
 
+cistern_status model_index_reshape(model_index *index, size_t i, uint32_t rank, const uint64_t *shape,
+                                   const uint64_t *stride, cistern_error *err)
+{
+    model_tensor t;
+    cistern_status st;
+    assert(i < index->count && rank <= MODEL_RANK_MAX);
+    t = index->tensors[i];
+    t.rank = rank;
+    memset(t.shape, 0, sizeof t.shape);
+    memset(t.stride, 0, sizeof t.stride);
+    memcpy(t.shape, shape, rank * sizeof shape[0]);
+    memcpy(t.stride, stride, rank * sizeof stride[0]);
+    st = tensor_check(index, &t, err);
+    if (st == CISTERN_OK)
+        index->tensors[i] = t;
+    return st;
+}
+
 cistern_status model_index_set_kind(model_index *index, const char *kind, model_family family,
                                     cistern_error *err)
 {
@@ -318,6 +338,15 @@ cistern_status model_index_set_epsilon(model_index *index, double epsilon, ciste
         return base_fail(err, CISTERN_UNREADABLE, "batch norm adds %g to the variance; above 0 to %g allowed",
                          epsilon, INDEX_EPSILON_MAX);
     index->epsilon = epsilon;
+    return CISTERN_OK;
+}
+
+cistern_status model_index_set_said(model_index *index, const model_said *said, cistern_error *err)
+{
+    if (!model_said_valid(said))
+        return base_fail(err, CISTERN_UNREADABLE,
+                         "it says of its input what no picture can be prepared with");
+    index->said = *said;
     return CISTERN_OK;
 }
 
@@ -368,6 +397,16 @@ model_family model_index_family(const model_index *index)
 double model_index_epsilon(const model_index *index)
 {
     return index->epsilon > 0 ? index->epsilon : model_family_epsilon(index->family);
+}
+
+bool model_index_says_epsilon(const model_index *index)
+{
+    return index->epsilon > 0;
+}
+
+const model_said *model_index_said(const model_index *index)
+{
+    return &index->said;
 }
 
 model_head model_index_head(const model_index *index)
@@ -441,6 +480,8 @@ cistern_status model_index_encode(const model_index *index, base_buf *out, ciste
         st = put_text(out, index->notes[i], err);
     for (size_t i = 0; i < index->count && st == CISTERN_OK; i++)
         st = encode_tensor(&index->tensors[i], out, err);
+    if (st == CISTERN_OK && model_said_something(&index->said))
+        st = model_said_encode(&index->said, out, err);
     return st;
 }
 
@@ -563,6 +604,8 @@ cistern_status model_index_decode(const void *bytes, size_t n, const uint64_t *f
         st = decode_texts(&c, &h, index, err);
     for (uint32_t i = 0; st == CISTERN_OK && i < h.count; i++)
         st = decode_tensor(&c, index, err);
+    if (st == CISTERN_OK && base_cursor_left(&c) != 0 && !model_said_decode(&c, &index->said))
+        st = bad_bytes(&c, err, "what it says of its input is cut or out of range");
     if (st == CISTERN_OK && base_cursor_left(&c) != 0)
         st = bad_bytes(&c, err, "bytes follow its end");
     if (st != CISTERN_OK) {

@@ -53,6 +53,7 @@ const char *model_head_text(model_head head);
 model_head model_head_parse(const char *text); /* NULL or anything else: MODEL_HEAD_UNKNOWN */
 
 typedef struct model_index model_index;
+struct model_said; /* model_said.h */
 
 /** An empty index over files of these sizes (bytes). */
 cistern_status model_index_new(const uint64_t *file_sizes, size_t file_count, model_index **out,
@@ -77,6 +78,9 @@ cistern_status model_index_set_epsilon(model_index *index, double epsilon,
                                        cistern_error *err) CISTERN_MUST_CHECK;
 /** What the file's graph ends in, when it has one. */
 void model_index_set_head(model_index *index, model_head head);
+/** What the file says of its input and its classes. Copied. @retval UNREADABLE  numbers that no picture can be prepared with */
+cistern_status model_index_set_said(model_index *index, const struct model_said *said,
+                                    cistern_error *err) CISTERN_MUST_CHECK;
 /** Keep a remark for the user about the file ("3 trailing bytes ignored"); at most 16, longer ones cut. */
 void model_index_note(model_index *index, const char *note);
 
@@ -88,11 +92,18 @@ const model_tensor *model_index_find(const model_index *index, const char *name)
 const char *model_index_kind(const model_index *index); /* "" until set */
 model_family model_index_family(const model_index *index);
 double model_index_epsilon(const model_index *index); /* the family's unless set */
+bool model_index_says_epsilon(const model_index *index);
 model_head model_index_head(const model_index *index);
+const struct model_said *model_index_said(const model_index *index); /* borrowed; never NULL */
 size_t model_index_note_count(const model_index *index);
 const char *model_index_note_peek(const model_index *index, size_t i);
 size_t model_index_file_count(const model_index *index);
 uint64_t model_index_file_size(const model_index *index, size_t file);
+
+/** Give a tensor other strides (and shape, of as many elements) over the same bytes. Asserts i < count.
+ * @retval UNREADABLE  it would not lie in its file. */
+cistern_status model_index_reshape(model_index *index, size_t i, uint32_t rank, const uint64_t *shape,
+                                   const uint64_t *stride, cistern_error *err) CISTERN_MUST_CHECK;
 
 /** The stored form (docs/store-format.md, "tensor index"). */
 cistern_status model_index_encode(const model_index *index, base_buf *out,

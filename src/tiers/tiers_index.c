@@ -9,7 +9,7 @@
 #include "base_mem.h"
 
 #define INDEX_KIND    "tensor_index"
-#define INDEX_VERSION 2
+#define INDEX_VERSION 3
 
 #define DECODED_KIND    "tensors"
 #define DECODED_VERSION 1

@@ -43,11 +43,12 @@ class Keras(cli_support.Case):
 
     def test_plain_files_are_used_in_place(self):
         self.ok("add", KERAS / "keras3_bn_model.h5", "--as", "plain")
-        self.assertIn("batch norm is taken to add 0.001", self.notes)
+        self.assertNotIn("batch norm is taken", self.notes)
         self.assertEqual(list(self.store.glob("derived/*/tensors-*")), [])
         facts = self.json("show", "plain")["facts"]
         self.assertEqual((facts["architecture"], facts["kind"], facts["preset"], facts["colour"]),
                          ("vgg11_bn", "Keras HDF5 model", "keras", "bgr"))
+        self.assertEqual((facts["bn_epsilon"], facts["bn_epsilon_source"]), (0.001, "file"))
 
     def test_other_files_on_this_machine_are_never_opened(self):
         for name, what in (("external.h5", "external storage, which is never followed"),

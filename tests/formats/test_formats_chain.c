@@ -1,6 +1,8 @@
 /* What of a graph is taken for a VGG, and what is not: one ONNX model of a VGG-11, changed in one place each time. */
 #include "foreign_read.h"
 #include "formats_limits.h"
+#include "model_said.h"
+#include "priv/formats_constant.h"
 
 #define CONVS 8
 
@@ -15,8 +17,16 @@ typedef struct change {
     const char *first, *domain; /* an operator on the picture; the third convolution's domain */
     float alpha;                /* of the first Gemm; 0: not said */
     bool transpose_a, transpose_pictures, odd_transpose, matmul;
-    unsigned ends, passes;        /* other ends before; Identity nodes behind the picture */
-    bool residual, side, average; /* side: 5x5 kernels in the fourth convolution */
+    unsigned ends, passes;  /* other ends before; Identity nodes behind the picture */
+    bool residual, side;    /* side: 5x5 kernels in the fourth convolution */
+    uint64_t average;       /* pixels of an average behind the last pooling, and its stride */
+    float value;            /* of `first`'s constant, one for each channel; the three differ by it */
+    bool value_first;       /* the constant stands in front of the picture */
+    uint64_t rows, columns; /* pixels before an adaptive pooling by two products; 0: none */
+    float spoil;            /* added to one number of its matrices */
+    uint64_t size;          /* of the picture, as the graph says it; 0: it does not */
+    bool half;              /* only one of the products */
+    unsigned pictures;      /* other inputs before it */
 } change;
 
 typedef struct builder {
@@ -36,6 +46,19 @@ static void put_tensor(builder *b, const char *name, const uint64_t *dims, size_
     for (size_t i = 0; i < rank; i++)
         n *= dims[i];
     forge t = onnx_raw(name, ONNX_FLOAT, dims, rank, n);
+    pb_message(&b->graph, 5, &t);
+}
+
+static void put_floats(builder *b, const char *name, const uint64_t *dims, size_t rank, const float *values)
+{
+    size_t n = 1;
+
+    for (size_t i = 0; i < rank; i++)
+        n *= dims[i];
+    forge t = onnx_raw(name, ONNX_FLOAT, dims, rank, 0), raw = {0};
+    forge_put(&raw, values, n * sizeof *values);
+    pb_bytes(&t, 9, raw.data, raw.len);
+    forge_free(&raw);
     pb_message(&b->graph, 5, &t);
 }
 
@@ -184,6 +207,39 @@ static void linear(builder *b, int i, uint64_t in, uint64_t out)
     }
 }
 
+/* torch.nn.AdaptiveAvgPool2d(7) of n: output i is the mean from floor(i n / 7) to ceil((i + 1) n / 7). */
+static void means(float *m, uint64_t n, bool rows)
+{
+    for (uint64_t i = 0; i < 7; i++) {
+        uint64_t begin = i * n / 7, end = ((i + 1) * n + 6) / 7;
+        for (uint64_t k = 0; k < n; k++)
+            m[rows ? i * n + k : k * 7 + i] = k >= begin && k < end ? 1.0f / (float)(end - begin) : 0;
+    }
+}
+
+/* columns from the right, then rows from the left */
+static void adaptive(builder *b)
+{
+    static float m[7 * (FORMATS_CONSTANT_MAX / 7 + 1)];
+    uint64_t right[] = {b->c->columns, 7}, left[] = {7, b->c->rows};
+    forge node = begin_node(b, "MatMul");
+
+    means(m, b->c->columns, false);
+    m[3] += b->c->spoil;
+    put_floats(b, "columns", right, 2, m);
+    pb_text(&node, 1, "columns");
+    end_node(b, &node);
+    if (b->c->half)
+        return;
+    means(m, b->c->rows, true);
+    put_floats(b, "rows", left, 2, m);
+    node = (forge){0};
+    pb_text(&node, 1, "rows");
+    pb_text(&node, 1, b->x);
+    pb_text(&node, 4, "MatMul");
+    end_node(b, &node);
+}
+
 static void features(builder *b)
 {
     char before[sizeof b->x];
@@ -201,10 +257,31 @@ static void features(builder *b)
     }
     if (b->c->average) {
         forge node = begin_node(b, "AveragePool");
-        put_pair(&node, "kernel_shape", 2, 2);
-        put_pair(&node, "strides", 1, 2);
+        put_pair(&node, "kernel_shape", b->c->average, 2);
+        put_pair(&node, "strides", b->c->average, 2);
         end_node(b, &node);
     }
+    if (b->c->columns)
+        adaptive(b);
+}
+
+/* ValueInfoProto: {name, type {tensor_type {elem_type, shape {dim {dim_value}}}}} */
+static void picture_size(builder *b, const char *name, uint64_t size)
+{
+    forge info = {0}, type = {0}, tensor = {0}, shape = {0};
+    const uint64_t dims[] = {1, 3, size, size};
+
+    for (int i = 0; i < 4; i++) {
+        forge dim = {0};
+        pb_number(&dim, 1, dims[i]);
+        pb_message(&shape, 1, &dim);
+    }
+    pb_number(&tensor, 1, ONNX_FLOAT);
+    pb_message(&tensor, 2, &shape);
+    pb_message(&type, 1, &tensor);
+    pb_text(&info, 1, name);
+    pb_message(&info, 2, &type);
+    pb_message(&b->graph, 11, &info);
 }
 
 static forge build(const change *c)
@@ -219,11 +296,19 @@ static forge build(const change *c)
     for (unsigned i = 0; i < c->passes; i++)
         simple(&b, "Identity");
     if (c->first) {
-        forge node = begin_node(&b, c->first);
+        forge node = {0};
         uint64_t dims[] = {1, 3, 1, 1};
-        input(&b, &node, "mean", dims, 4);
+        const float values[] = {c->value, 2 * c->value, 3 * c->value};
+        put_floats(&b, "constant", dims, 4, values);
+        pb_text(&node, 1, c->value_first ? "constant" : b.x);
+        pb_text(&node, 1, c->value_first ? b.x : "constant");
+        pb_text(&node, 4, c->first);
         end_node(&b, &node);
     }
+    for (unsigned i = 0; i < c->pictures; i++)
+        picture_size(&b, "another", 64);
+    if (c->size)
+        picture_size(&b, "picture", c->size);
     features(&b);
     if (c->transpose_pictures || c->odd_transpose)
         transpose(&b);
@@ -278,16 +363,29 @@ static void what_a_vgg_has_not_leaves_tensors_and_a_note(void **state)
         {{.pool = 3}, "(MaxPool): its size, stride or border is not a VGG's"},
         {{.pool_stride = 1}, "its size, stride or border"},
         {{.pool_border = 1}, "its size, stride or border"},
-        {{.average = true}, "(AveragePool): an average where a VGG has none"},
+        {{.average = 2},
+         "(AveragePool): an average of 2x2, which is no adaptive pooling to 7x7 of a picture of 0x0"},
+        {{.average = 2, .size = 224},
+         "an average of 2x2, which is no adaptive pooling to 7x7 of a picture of 224x224"},
+        {{.average = 3, .size = 448}, "an average of 3x3"},
+        {{.rows = 3, .columns = 3, .spoil = 0.01f},
+         "(MatMul): a product with a matrix that is not that of an adaptive"},
+        {{.rows = 3, .columns = 3, .half = true}, "(Flatten): follows half an adaptive pooling"},
         {{.no_relu = true}, "no ReLU before it"},
         {{.relu_at_end = true}, "a ReLU behind the last linear layer"},
         {{.relu_at_end = true, .softmax = true}, "a softmax that does not follow a linear layer"},
         {{.no_flatten = true}, "(Gemm): works on what was not flattened"},
         {{.norms = true, .norm_after_relu = true}, "a batch norm where a VGG has none"},
         {{.norms = true, .other_epsilon = 0.5f}, "its batch norms add different numbers to the variance"},
-        {{.first = "Sub"}, "(Sub): an operator that a VGG has not"},
-        {{.first = "Mul"}, "(Mul): an operator that a VGG has not"},
-        {{.first = "Add"}, "(Add): adds something else than a constant of 1 dimension"},
+        {{.first = "Mul"}, "the picture is multiplied with what is not above 0"},
+        {{.first = "Div"}, "the picture is multiplied with what is not above 0"},
+        {{.first = "Mul", .value = -1}, "the picture is multiplied with what is not above 0"},
+        {{.first = "Sub", .value = 1, .value_first = true},
+         "(Sub): the picture is subtracted from a constant"},
+        {{.first = "Div", .value = 1, .value_first = true},
+         "(Div): the picture is subtracted from a constant, or divides"},
+        {{.first = "Pow", .value = 1}, "(Pow): an operator that a VGG has not"},
+        {{.first = "Relu"}, "(Relu): an operator that is not known in front of the first convolution"},
         {{.domain = "com.example"}, "(Conv): an operator that a VGG has not"},
         {{.alpha = 0.5f}, "(Gemm): its first input is transposed, or its result scaled"},
         {{.transpose_a = true}, "its first input is transposed"},
@@ -303,6 +401,79 @@ static void what_a_vgg_has_not_leaves_tensors_and_a_note(void **state)
             print_error("'%s', not '%s'\n", note, cases[i].note);
         assert_non_null(strstr(note, cases[i].note));
         assert_null(model_index_find(v.index, "features.0.weight"));
+        foreign_free(&v);
+    }
+}
+
+static void what_a_graph_does_to_the_picture_is_what_it_says_of_it(void **state)
+{
+    static const struct {
+        change c;
+        float mean, std; /* of the second channel */
+        bool bgr, bytes;
+    } cases[] = {
+        {{.first = "Sub", .value = 40}, 80, 1, true, true},
+        {{.first = "Sub", .value = 0.2f}, 0.4f, 1, true, false},
+        {{.first = "Add", .value = -40}, 80, 1, true, true},
+        {{.first = "Add", .value = 0.2f}, -0.4f, 1, false, false},
+        {{.first = "Add", .value = 0.2f, .value_first = true}, -0.4f, 1, false, false},
+        {{.first = "Mul", .value = 0.25f}, 0, 2, false, true},
+        {{.first = "Div", .value = 60}, 0, 120, false, true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        foreign v = read_changed(&cases[i].c);
+        const model_said *said = model_index_said(v.index);
+        assert_non_null(model_index_find(v.index, "features.0.weight"));
+        assert_true(said->normalised);
+        assert_float_equal(said->how.mean[1], cases[i].mean, 1e-4f);
+        assert_float_equal(said->how.std[1], cases[i].std, 1e-4f);
+        assert_int_equal(said->how.colour, cases[i].bgr ? MODEL_BGR : MODEL_RGB);
+        assert_int_equal(said->how.scale, cases[i].bytes ? MODEL_SCALE_255 : MODEL_SCALE_1);
+        assert_non_null(strstr(model_index_note_peek(v.index, 0), "it normalises its pictures itself"));
+        foreign_free(&v);
+    }
+}
+
+static void adaptive_poolings_of_every_size(void **state)
+{
+    (void)state;
+    for (uint64_t n = 1; n < 60; n += n < 16 ? 1 : 11) {
+        const change c = {.rows = n, .columns = 61 - n, .size = n < 8 ? 0 : 32 * n};
+        foreign v = read_changed(&c);
+        assert_int_equal(model_index_note_count(v.index), 0);
+        assert_non_null(model_index_find(v.index, "classifier.6.weight"));
+        assert_int_equal(model_index_said(v.index)->height, c.size);
+        foreign_free(&v);
+    }
+    const change twice = {.average = 2, .size = 448}, thrice = {.average = 3, .size = 703};
+    foreign v = read_changed(&twice), w = read_changed(&thrice);
+    assert_non_null(model_index_find(v.index, "classifier.6.weight"));
+    assert_non_null(model_index_find(w.index, "classifier.6.weight"));
+    foreign_free(&v);
+    foreign_free(&w);
+}
+
+static void the_largest_matrix_that_is_compared_and_a_larger_one(void **state)
+{
+    (void)state;
+    for (unsigned more = 0; more < 2; more++) {
+        const change c = {.rows = 7, .columns = FORMATS_CONSTANT_MAX / 7 + more};
+        foreign v = read_changed(&c);
+        assert_int_equal(model_index_find(v.index, "features.0.weight") == NULL, more);
+        foreign_free(&v);
+    }
+}
+
+static void as_many_pictures_as_are_looked_at_and_one_more(void **state)
+{
+    (void)state;
+    for (unsigned more = 0; more < 2; more++) {
+        const change c = {.size = 96, .pictures = FORMATS_PICTURES_MAX - 1 + more};
+        foreign v = read_changed(&c);
+        assert_non_null(model_index_find(v.index, "features.0.weight"));
+        assert_int_equal(model_index_said(v.index)->width, more ? 0 : 96);
         foreign_free(&v);
     }
 }
@@ -388,6 +559,10 @@ int main(void)
         cmocka_unit_test(the_unchanged_graph_is_a_vgg11),
         cmocka_unit_test(what_a_vgg_has_not_leaves_tensors_and_a_note),
         cmocka_unit_test(epsilon_is_the_graphs),
+        cmocka_unit_test(what_a_graph_does_to_the_picture_is_what_it_says_of_it),
+        cmocka_unit_test(adaptive_poolings_of_every_size),
+        cmocka_unit_test(the_largest_matrix_that_is_compared_and_a_larger_one),
+        cmocka_unit_test(as_many_pictures_as_are_looked_at_and_one_more),
         cmocka_unit_test(chains_as_long_as_allowed_and_one_operator_more),
         cmocka_unit_test(as_many_ends_as_are_tried_and_one_more),
         cmocka_unit_test(a_softmax_is_marked),

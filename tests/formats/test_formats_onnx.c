@@ -165,7 +165,7 @@ static void types_that_the_index_has_not_are_left_out_with_a_note(void **state)
     assert_ok(foreign_read(&v), &v.err);
     assert_int_equal(model_index_count(v.index), 1);
     assert_string_equal(model_index_note_peek(v.index, 0),
-                        "1 tensors of types that are not read were left out");
+                        "1 tensor of types that are not read was left out");
     foreign_free(&v);
 }
 

@@ -361,7 +361,7 @@ static void damaged_tables(void **state)
     damaged(0, 1, true, "a key that shares 1 bytes with one of 0");
     damaged(1, 0x7f, true, "an entry that does not end inside its block");
     damaged(block - 4, 0xff, true, "restarts");
-    damaged(block, 1, true, "a compressed block (kind 1: snappy), which this version does not read");
+    damaged(block, 1, true, "a block packed by snappy does not unpack to the");
     damaged(block, 2, true, "a compressed block (kind 2)");
     forge_free(&f);
 }

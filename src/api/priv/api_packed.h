@@ -33,6 +33,7 @@ typedef struct api_packed {
     bool keeping;               /* `keeper` runs, in process `process` */
     pid_t process;
     base_thread keeper;
+    char layout[48]; /* of the key */
 } api_packed;
 
 void api_packed_init(api_packed *p);

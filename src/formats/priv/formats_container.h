@@ -16,11 +16,12 @@ cistern_status formats_safetensors_read(const formats_file *file, uint32_t numbe
 /** Keras' HDF5 files. */
 cistern_status formats_keras_read(const formats_file *file, uint32_t number, formats_output *out,
                                   cistern_error *err) CISTERN_MUST_CHECK;
-/** The weights of a .keras, a zip file; its other members are not looked at, and as of PyTorch's storages the CRC-32 of
+/** The weights of a .keras, a zip file, and its configuration; other members are not looked at, and as of PyTorch's storages the CRC-32 of
  * this one is not compared. */
 #define FORMATS_KERAS_MEMBER "model.weights.h5"
-cistern_status formats_keras_read_member(const formats_file *file, const formats_zip_member *m,
-                                         uint32_t number, formats_output *out,
+#define FORMATS_KERAS_CONFIG "config.json"
+cistern_status formats_keras_read_member(const formats_file *file, const formats_zip *zip,
+                                         const formats_zip_member *m, uint32_t number, formats_output *out,
                                          cistern_error *err) CISTERN_MUST_CHECK;
 /** ONNX; tensors may be in other files of the version. Adds the views that its graph tells of. */
 cistern_status formats_onnx_read(const formats_file *file, uint32_t number, formats_output *out,

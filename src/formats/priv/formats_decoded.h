@@ -60,6 +60,9 @@ typedef struct formats_place {
 cistern_status formats_decoded_add_payload(formats_decoded *d, model_index *index, const formats_payload *p,
                                            formats_place *out, cistern_error *err) CISTERN_MUST_CHECK;
 
+/** The bytes of the payload that begins at `offset` (as the index has it while files are read), if it has n. */
+bool formats_decoded_peek(const formats_decoded *d, uint64_t offset, void *out, size_t n);
+
 /** Settle the tensors' places in the index, and write the whole file. Without tensors: nothing, and no such file. */
 cistern_status formats_decoded_write(formats_decoded *d, model_index *index, const formats_sink *sink,
                                      cistern_error *err) CISTERN_MUST_CHECK;

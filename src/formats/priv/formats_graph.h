@@ -32,9 +32,15 @@ typedef enum formats_op {
     FORMATS_OP_RESHAPE, /* also Flatten, Squeeze */
     FORMATS_OP_MATMUL,  /* two inputs, one of them constant; Gemm has a bias as third */
     FORMATS_OP_SOFTMAX,
-    FORMATS_OP_MULTIPLY, /* these three only inside a batch norm that is spelled out: formats_spelled.h */
+    FORMATS_OP_RSQRT, /* only inside a batch norm that is spelled out: formats_spelled.h */
+    FORMATS_OP_MULTIPLY, /* these two there too, else as all that follow before the first convolution: formats_prelude.h */
     FORMATS_OP_SUBTRACT,
-    FORMATS_OP_RSQRT,
+    FORMATS_OP_DIVIDE,
+    FORMATS_OP_CAST,
+    FORMATS_OP_GATHER,
+    FORMATS_OP_REVERSE,
+    FORMATS_OP_SLICE,
+    FORMATS_OP_STRIDED_SLICE,
 } formats_op;
 
 typedef enum formats_padding {
@@ -62,6 +68,9 @@ typedef struct formats_node {
     formats_padding padding;
     uint32_t perm[4]; /* of a transpose */
     uint32_t perms;   /* how many of them; 0: the axes are reversed; above 4: more than perm holds */
+    int32_t axis;     /* of a gather */
+    uint32_t mask[5]; /* of a strided slice: begin, end, ellipsis, new axis, shrink axis */
+    uint64_t size[4]; /* of an input of four dimensions; 0: not said */
     size_t tensor;    /* of a constant: its number in the index, or FORMATS_NO_TENSOR */
 } formats_node;
 
@@ -75,6 +84,10 @@ void formats_node_init(formats_node *node);
 /** Add a copy. @retval UNREADABLE  more than FORMATS_NODES_MAX. @retval NO_MEMORY */
 cistern_status formats_graph_add(formats_graph *g, const formats_node *node,
                                  cistern_error *err) CISTERN_MUST_CHECK;
+/** A picture that comes in and is no node; only the first FORMATS_PICTURES_MAX count. */
+void formats_graph_add_picture(formats_graph *g, formats_text name, const uint64_t size[4]);
+/** The dimensions of the picture of this name, or NULL; after formats_graph_settle. */
+const uint64_t *formats_graph_picture(const formats_graph *g, formats_text name);
 size_t formats_graph_count(const formats_graph *g);
 /** The i-th that was added, writable until formats_graph_settle; asserts i < count. */
 formats_node *formats_graph_get(const formats_graph *g, size_t i);

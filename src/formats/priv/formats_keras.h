@@ -4,6 +4,7 @@
 
 #include "priv/formats_container.h"
 #include "priv/formats_hdf5.h"
+#include "priv/formats_keras_config.h"
 #include "priv/formats_layers.h"
 
 /** Tensors of one Keras layer, by role. */
@@ -22,6 +23,9 @@ typedef struct formats_keras {
     bool theano;       /* it wrote the file: kernels are turned by 180 degrees when they are used */
     bool maybe_theano; /* nobody is named: it did if the kernels' axes are in its order */
     bool turned;       /* some were */
+    bool numbered;     /* layers are told by class and number, not by name */
+    bool has_config;   /* config lists the layers */
+    formats_keras_config config;
     cistern_error *err;
 } formats_keras;
 
@@ -43,6 +47,11 @@ cistern_status formats_keras_add(formats_keras *k, uint64_t object, const char *
                                  formats_keras_role role, bool *out_added) CISTERN_MUST_CHECK;
 /** Emit the layers as a VGG. @param note  why their order is not known, or NULL. */
 cistern_status formats_keras_finish(formats_keras *k, const char *note) CISTERN_MUST_CHECK;
+
+/** The order of the axes of all its convolutions' kernels. */
+formats_axes formats_keras_axes(const formats_keras *k);
+/** Emit the layers that k->config lists, or a note that names the one that a VGG has not. */
+cistern_status formats_keras_model_emit(formats_keras *k) CISTERN_MUST_CHECK;
 
 /** Keras 1 and 2, and 3 when a name ends in .h5: `layer_names` at `group`. */
 cistern_status formats_keras_read_named(formats_keras *k, uint64_t group) CISTERN_MUST_CHECK;

@@ -3,6 +3,7 @@
 #define FORMATS_OUTPUT_H
 
 #include "formats_read.h"
+#include "model_said.h"
 #include "priv/formats_decoded.h"
 
 typedef struct formats_output {
@@ -13,6 +14,10 @@ typedef struct formats_output {
     formats_decoded *decoded; /* tensors that must be written out: not plain where they lie */
     const char *kind;         /* as the reader's row says; a reader that knows better sets it, to a literal */
     model_family family;      /* the same */
+    model_said said;          /* of its input and its classes, by the file itself */
 } formats_output;
+
+/** A note of how many tensors were left out because of their type; none of none. */
+void formats_left_out_note(formats_output *out, uint64_t count);
 
 #endif
