@@ -15,6 +15,7 @@
 
 #include "base_mem.h"
 #include "base_pages.h"
+#include "nn_limits.h"
 #include "nn_session.h"
 
 #define RUNS_MAX   1000
@@ -228,6 +229,14 @@ static double peak_flops(base_pool *pool, nn_isa isa)
 {
     limit_work w = {.isa = isa};
     size_t threads = base_pool_threads(pool);
+    if (isa == NN_ISA_AMX) {
+        cistern_error err = CISTERN_ERROR_INIT;
+        nn_limits limits;
+        if (nn_limits_measure(pool, isa, NULL, &limits, &err) != CISTERN_OK) {
+            stop(&err);
+        }
+        return limits.flops;
+    }
     double lanes = isa == NN_ISA_AVX512 ? 16 : 8;
     return 2 * lanes * 12 * LIMIT_ROUNDS * (double)threads / least_time(pool, multiply_job, &w, threads, 15);
 }

@@ -25,7 +25,7 @@ CISTERN_API void cistern_free(cistern *c);
 
 /** "0.1.0"; static. */
 CISTERN_API const char *cistern_library_version(void);
-/** The kernels that this context computes with: "avx512", "avx2" or "portable"; static. */
+/** The kernels that this context computes with: "amx", "avx512", "avx2" or "portable"; static. */
 CISTERN_API const char *cistern_isa(const cistern *c);
 /** Compute threads of this context. */
 CISTERN_API unsigned cistern_threads(const cistern *c);

@@ -15,7 +15,7 @@
  * low-speed-time     seconds below that rate (30)
  * parallel           ranged requests at once, 1 to 16 (4)
  * threads            compute threads; 0: as many as CPUs may be used (0)
- * isa                kernels: auto|portable|avx2|avx512 (auto)
+ * isa                kernels: auto|portable|avx2|avx512|amx (auto)
  * import-program     path of cistern-import (found beside the library)
  * state              directory of identity records ($XDG_STATE_HOME/cistern)
  * cache              directory of packed weights for stores that may not be written ($XDG_CACHE_HOME/cistern)

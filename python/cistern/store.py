@@ -226,7 +226,7 @@ class Store:
 
     @property
     def isa(self) -> str:
-        """The kernels that compute: "avx512", "avx2" or "portable"."""
+        """The kernels that compute: "amx", "avx512", "avx2" or "portable"."""
         return str(self._lib.cistern_isa(self._handle).decode())
 
     @property

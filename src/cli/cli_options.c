@@ -24,7 +24,7 @@ const cli_option cli_options_common[] = {
     {"low-speed-time", 0, "SECONDS", CLI_LIBRARY, 0, "… after so long (default: 30)"},
     {"parallel", 0, "N", CLI_LIBRARY, 0, "ranged requests at once, 1 to 16 (default: 4)"},
     {"threads", 0, "N", CLI_LIBRARY, 0, "compute threads (default: as many as there are CPUs)"},
-    {"isa", 0, "NAME", CLI_LIBRARY, 0, "kernels: auto, portable, avx2 or avx512 (default: auto)"},
+    {"isa", 0, "NAME", CLI_LIBRARY, 0, "kernels: auto, portable, avx2, avx512 or amx (default: auto)"},
     {"import-program", 0, "FILE", CLI_LIBRARY, 0,
      "the program that reads weight files (default: the one installed)"},
     {"state", 0, "DIR", CLI_LIBRARY, 0,

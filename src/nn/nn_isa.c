@@ -3,6 +3,29 @@
 
 #include <string.h>
 
+#include "base_tiles.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+
+/* Bits that Intel's manual gives them: volume 2, CPUID, leaves 1 and 7; volume 1, 13.3, XCR0. */
+#define HAS_XGETBV  (1u << 27)
+#define HAS_AMX     (1u << 22 | 1u << 24) /* bf16, tiles */
+#define SAVES_TILES (3u << 17)            /* configuration, data */
+
+/* Whether the CPU multiplies bf16 in tiles and the operating system saves them; this process must ask for them, too. */
+static bool has_tiles(void)
+{
+    unsigned a, b, c, d;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & HAS_XGETBV) || !__get_cpuid_count(7, 0, &a, &b, &c, &d) ||
+        (d & HAS_AMX) != HAS_AMX) {
+        return false;
+    }
+    __asm__("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
+    return (a & SAVES_TILES) == SAVES_TILES && base_tiles_allow();
+}
+#endif
+
 const char *nn_isa_text(nn_isa isa)
 {
     switch (isa) {
@@ -18,7 +41,7 @@ const char *nn_isa_text(nn_isa isa)
 /* The names that can be asked for here, joined by ", ". */
 static void available_text(char *out, size_t size)
 {
-    static const nn_isa all[] = {NN_ISA_AUTO, NN_ISA_PORTABLE, NN_ISA_AVX2, NN_ISA_AVX512};
+    static const nn_isa all[] = {NN_ISA_AUTO, NN_ISA_PORTABLE, NN_ISA_AVX2, NN_ISA_AVX512, NN_ISA_AMX};
     size_t len = 0;
     out[0] = 0;
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
@@ -58,9 +81,12 @@ bool nn_isa_available(nn_isa isa)
     case NN_ISA_AVX512:
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+    case NN_ISA_AMX:
+        return nn_isa_available(NN_ISA_AVX512) && has_tiles();
 #else
     case NN_ISA_AVX2:
     case NN_ISA_AVX512:
+    case NN_ISA_AMX:
         return false;
 #endif
     }
@@ -76,9 +102,10 @@ cistern_status nn_isa_resolve(nn_isa isa, nn_isa *out, cistern_error *err)
                          nn_isa_text(isa), here);
     }
     if (isa == NN_ISA_AUTO) {
-        isa = nn_isa_available(NN_ISA_AVX512) ? NN_ISA_AVX512
-              : nn_isa_available(NN_ISA_AVX2) ? NN_ISA_AVX2
-                                              : NN_ISA_PORTABLE;
+        isa = nn_isa_available(NN_ISA_AMX)      ? NN_ISA_AMX
+              : nn_isa_available(NN_ISA_AVX512) ? NN_ISA_AVX512
+              : nn_isa_available(NN_ISA_AVX2)   ? NN_ISA_AVX2
+                                                : NN_ISA_PORTABLE;
     }
     *out = isa;
     return CISTERN_OK;

@@ -30,6 +30,24 @@ static const nn_kernels avx512 = {
     .winograd = {nn_winograd_weights_f32_16__avx512, nn_winograd_input_f32_16__avx512,
                  nn_winograd_multiply_f32_32__avx512, nn_winograd_output_f32_16__avx512},
 };
+
+static const nn_rows_kernels rows_amx = {nn_rows_begin__amx,
+                                         nn_rows_end__amx,
+                                         nn_rows_weights_split_16__amx,
+                                         nn_rows_input_split_32__amx,
+                                         nn_rows_multiply_split_32__amx,
+                                         nn_rows_output_f32_16__amx};
+
+/* The linear layers are bound by memory; the first convolution has too few channels. */
+static const nn_kernels amx = {
+    .conv3x3 = nn_conv3x3_f32_28x16__avx512,
+    .linear_f32 = nn_linear_f32__avx512,
+    .linear_f16 = nn_linear_f16__avx512,
+    .linear_bf16 = nn_linear_bf16__avx512,
+    .winograd = {nn_winograd_weights_f32_16__avx512, nn_winograd_input_f32_16__avx512,
+                 nn_winograd_multiply_f32_32__avx512, nn_winograd_output_f32_16__avx512},
+    .rows = &rows_amx,
+};
 #endif
 
 const nn_kernels *nn_kernels_of(nn_isa isa)
@@ -40,9 +58,12 @@ const nn_kernels *nn_kernels_of(nn_isa isa)
         return &avx2;
     case NN_ISA_AVX512:
         return &avx512;
+    case NN_ISA_AMX:
+        return &amx;
 #else
     case NN_ISA_AVX2:
     case NN_ISA_AVX512:
+    case NN_ISA_AMX:
 #endif
     case NN_ISA_AUTO:
     case NN_ISA_PORTABLE:

@@ -5,9 +5,11 @@
 #include <time.h>
 
 #include "base_pages.h"
+#include "priv/nn_rows.h"
 
 #define ROUNDS     8
 #define STEPS      400000 /* rounds of the register loop of one job: some milliseconds */
+#define TILE_STEPS 50000  /* the same for tile registers */
 #define CHAINS     16     /* independent sums: latency times throughput of the widest unit, and some */
 #define READ_BYTES ((size_t)256 << 20) /* larger than any cache of today's */
 #define READ_PIECE ((size_t)1 << 20)
@@ -49,9 +51,14 @@ typedef struct measuring {
     uint64_t words[BASE_POOL_THREADS_MAX];
 } measuring;
 
-static size_t lanes_of(nn_isa isa)
+/* Multiplications and additions of one job. */
+static double flops_of(nn_isa isa)
 {
-    return isa == NN_ISA_AVX512 ? 16 : isa == NN_ISA_AVX2 ? 8 : 4;
+    if (isa == NN_ISA_AMX) {
+        return NN_ROWS_PEAK_FLOPS * TILE_STEPS;
+    }
+    double lanes = isa == NN_ISA_AVX512 ? 16 : isa == NN_ISA_AVX2 ? 8 : 4;
+    return 2.0 * STEPS * CHAINS * lanes;
 }
 
 static void flops_job(void *user, size_t job, unsigned thread)
@@ -60,6 +67,10 @@ static void flops_job(void *user, size_t job, unsigned thread)
     (void)job;
     float a = 0.999f, b = 1e-3f;
 #if defined(__x86_64__)
+    if (m->isa == NN_ISA_AMX) {
+        nn_rows_peak__amx(TILE_STEPS);
+        return;
+    }
     if (m->isa == NN_ISA_AVX512) {
         m->sums[thread] += loop_avx512(a, b);
         return;
@@ -122,7 +133,7 @@ cistern_status nn_limits_measure(base_pool *pool, nn_isa isa, const base_cancel 
     if (status != CISTERN_OK) {
         return status;
     }
-    nn_limits limits = {.flops = jobs * 2 * STEPS * CHAINS * (double)lanes_of(isa) / took};
+    nn_limits limits = {.flops = jobs * flops_of(isa) / took};
     status = base_pages_new(READ_BYTES, &block, err);
     if (status != CISTERN_OK) {
         return status;

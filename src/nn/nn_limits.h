@@ -6,7 +6,7 @@
 #include "nn_isa.h"
 
 typedef struct nn_limits {
-    double flops;  /* 32-bit multiplications and additions per second, on registers */
+    double flops;  /* 32-bit multiplications and additions per second, on registers; AMX: of split numbers */
     double memory; /* bytes per second read, of a block that fits no cache */
 } nn_limits;
 

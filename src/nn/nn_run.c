@@ -183,11 +183,30 @@ static void run_first(nn_session *s, const float *x, size_t in_group, const base
     step->ns += now_ns() - loaded;
 }
 
-/* Convolution i of `images` images of a group, from `in_group` on. */
-static void run_conv(nn_session *s, size_t i, size_t in_group, size_t images, const base_cancel *cancel)
+/* Convolution i of `images` images of a group, from `in_group` on, along rows. */
+static void run_conv_rows(nn_session *s, size_t i, size_t in_group, size_t images, const base_cancel *cancel)
 {
     nn_step_conv *step = &s->conv[i];
-    uint64_t start = now_ns();
+    nn_rows_call call = {
+        .plan = &step->rows,
+        .weight = step->weight,
+        .bias = step->bias,
+        .in = step->in,
+        .out = out_of(step, i + 1 == s->group_from ? in_group : 0),
+        .in_image = step->in_image,
+        .out_image = step->out_image,
+        .images = images,
+        .own = s->own,
+        .own_stride = s->own_stride,
+        .cancel = cancel,
+    };
+    nn_rows_run(&call, s->pool);
+}
+
+/* The same by tiles of 4x4. */
+static void run_conv_tiles(nn_session *s, size_t i, size_t in_group, size_t images, const base_cancel *cancel)
+{
+    nn_step_conv *step = &s->conv[i];
     nn_winograd_call call = {
         .plan = &step->plan,
         .kernels = &s->kernels->winograd,
@@ -204,7 +223,13 @@ static void run_conv(nn_session *s, size_t i, size_t in_group, size_t images, co
         .cancel = cancel,
     };
     nn_winograd_run(&call, s->pool);
-    step->ns += now_ns() - start;
+}
+
+static void run_conv(nn_session *s, size_t i, size_t in_group, size_t images, const base_cancel *cancel)
+{
+    uint64_t start = now_ns();
+    (s->conv[i].rows.kernels ? run_conv_rows : run_conv_tiles)(s, i, in_group, images, cancel);
+    s->conv[i].ns += now_ns() - start;
 }
 
 /* The convolutions that take one image at a time. */

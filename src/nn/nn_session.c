@@ -66,6 +66,29 @@ static void grow(size_t *most, size_t value)
     *most = value > *most ? value : *most;
 }
 
+/* How a convolution but the first is computed. */
+static void plan_winograd(nn_session *s, size_t i, const nn_act *act, needs *n)
+{
+    const nn_net_conv *conv = &s->net->conv[i];
+    nn_step_conv *step = &s->conv[i];
+    size_t images = i >= s->group_from ? s->group : 1;
+    unsigned threads = base_pool_threads(s->pool);
+    if (s->kernels->rows && act->width <= NN_ROWS_WIDTH_MOST) {
+        nn_rows_plan shape = {.inputs = conv->inputs,
+                              .outputs = conv->outputs,
+                              .height = act->height,
+                              .width = act->width,
+                              .pool = step->pool};
+        step->rows = nn_rows_plan_of(s->kernels->rows, &shape, images, threads);
+        grow(&n->own, step->rows.own_floats);
+        return;
+    }
+    step->plan = nn_winograd_plan_of(conv->inputs, conv->outputs, act->height, act->width, step->pool, images,
+                                     threads);
+    grow(&n->shared, step->plan.shared_floats);
+    grow(&n->own, step->plan.own_floats);
+}
+
 /* Decide a convolution's sizes; its output becomes *act. */
 static cistern_status plan_conv(nn_session *s, size_t i, nn_act *act, needs *n, cistern_error *err)
 {
@@ -81,10 +104,7 @@ static cistern_status plan_conv(nn_session *s, size_t i, nn_act *act, needs *n, 
         if (s->group > 1 && s->group_from == s->conv_count && tiles <= GROUP_TILES) {
             s->group_from = i;
         }
-        step->plan = nn_winograd_plan_of(conv->inputs, conv->outputs, act->height, act->width, step->pool,
-                                         i >= s->group_from ? s->group : 1, base_pool_threads(s->pool));
-        grow(&n->shared, step->plan.shared_floats);
-        grow(&n->own, step->plan.own_floats);
+        plan_winograd(s, i, act, n);
     } else if (step->pool) {
         step->raw = step->out;
         cistern_status status = nn_act_bytes(conv->outputs, act->height, act->width, &n->raw, err);
@@ -321,8 +341,13 @@ static nn_step_report report_conv(const nn_session *s, size_t i)
            pairs = (double)in->channels * (double)step->out.channels;
     snprintf(r.name, sizeof(r.name), "features.%d", s->net->vgg->conv[i].feature);
     r.definition_flops = 2 * 9 * pairs * pixels;
-    r.algorithm = i == 0 ? "direct" : step->plan.prepared ? "winograd" : "winograd, raw";
-    r.flops = i == 0 ? r.definition_flops : 2 * 36 * pairs * (double)(step->plan.rows * step->plan.columns);
+    r.algorithm = i == 0                ? "direct"
+                  : step->rows.kernels  ? "winograd, rows"
+                  : step->plan.prepared ? "winograd"
+                                        : "winograd, raw";
+    r.flops = i == 0               ? r.definition_flops
+              : step->rows.kernels ? 2 * 18 * pairs * (double)(in->height * step->rows.columns)
+                                   : 2 * 36 * pairs * (double)(step->plan.rows * step->plan.columns);
     r.weight_bytes = 4 * 9 * pairs;
     return r;
 }

@@ -268,12 +268,19 @@ static void avx512_equals_pytorch_and_mutants_do_not(void **state)
     compare_file(NN_ISA_AVX512);
 }
 
+static void amx_equals_pytorch_and_mutants_do_not(void **state)
+{
+    (void)state;
+    compare_file(NN_ISA_AMX);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(portable_equals_pytorch_and_mutants_do_not),
         cmocka_unit_test(avx2_equals_pytorch_and_mutants_do_not),
         cmocka_unit_test(avx512_equals_pytorch_and_mutants_do_not),
+        cmocka_unit_test(amx_equals_pytorch_and_mutants_do_not),
     };
     if (argc > 1) {
         golden_path = argv[1];

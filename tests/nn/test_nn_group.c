@@ -31,7 +31,7 @@ static void a_group_gives_each_image_the_bits_it_has_alone(void **state)
     nn_recipe recipe = wide("vgg11_bn");
     nn_fixture f = nn_fixture_new(&recipe, (fixture_form){.dtype = MODEL_F32});
     fill(x, IMAGES * FLOATS);
-    for (int isa = NN_ISA_PORTABLE; isa <= NN_ISA_AVX512; isa++) {
+    for (int isa = NN_ISA_PORTABLE; isa <= NN_ISA_AMX; isa++) {
         nn_session_options o = NN_SESSION_OPTIONS_INIT;
         nn_session *group, *single;
         if (!nn_isa_available((nn_isa)isa)) {
@@ -197,7 +197,7 @@ static void layers_equal_the_definition(void **state)
         {100, 40, 60, 61, 1, true},  /* the same, prepared */
     };
     for (size_t i = 0; i < sizeof(layers) / sizeof(layers[0]); i++) {
-        for (int isa = NN_ISA_PORTABLE; isa <= NN_ISA_AVX512; isa++) {
+        for (int isa = NN_ISA_PORTABLE; isa <= NN_ISA_AMX; isa++) {
             if (nn_isa_available((nn_isa)isa)) {
                 try_layer(&layers[i], (nn_isa)isa);
             }

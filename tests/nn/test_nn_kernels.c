@@ -265,7 +265,7 @@ static void nan_survives(const nn_winograd_kernels *k)
 static void broken_weights_are_not_hidden_by_relu(void **state)
 {
     (void)state;
-    for (int isa = NN_ISA_PORTABLE; isa <= NN_ISA_AVX512; isa++) {
+    for (int isa = NN_ISA_PORTABLE; isa <= NN_ISA_AMX; isa++) {
         if (nn_isa_available((nn_isa)isa)) {
             nan_survives(&nn_kernels_of((nn_isa)isa)->winograd);
         }

@@ -5,7 +5,7 @@
 
 static void every_instruction_set_is_measured(void **state)
 {
-    static const nn_isa isas[] = {NN_ISA_PORTABLE, NN_ISA_AVX2, NN_ISA_AVX512};
+    static const nn_isa isas[] = {NN_ISA_PORTABLE, NN_ISA_AVX2, NN_ISA_AVX512, NN_ISA_AMX};
     (void)state;
     for (size_t i = 0; i < sizeof isas / sizeof isas[0]; i++) {
         cistern_error err = CISTERN_ERROR_INIT;

@@ -32,7 +32,7 @@ static float *run(const nn_net *net, size_t height, size_t width, size_t n, base
     return logits;
 }
 
-static const nn_isa all_isas[] = {NN_ISA_PORTABLE, NN_ISA_AVX2, NN_ISA_AVX512};
+static const nn_isa all_isas[] = {NN_ISA_PORTABLE, NN_ISA_AVX2, NN_ISA_AVX512, NN_ISA_AMX};
 #define ISAS (sizeof(all_isas) / sizeof(all_isas[0]))
 
 static void bits_do_not_depend_on_threads(void **state)

@@ -4,6 +4,7 @@
 
 #include "nn_session.h"
 #include "priv/nn_act.h"
+#include "priv/nn_conv_rows.h"
 #include "priv/nn_conv_winograd.h"
 #include "priv/nn_linear.h"
 #include "priv/nn_net_priv.h"
@@ -12,6 +13,7 @@
 typedef struct nn_kernels {
     nn_conv3x3_fn conv3x3;
     nn_winograd_kernels winograd;
+    const nn_rows_kernels *rows; /* NULL: none */
     nn_linear_fn linear_f32, linear_f16, linear_bf16;
     nn_linear_lines_fn linear_lines_f32; /* NULL: there is none */
 } nn_kernels;
@@ -26,8 +28,9 @@ typedef struct nn_step_conv {
     size_t in_image, out_image; /* floats from one image of a group to the next; 0 where there is one only */
     bool pool;
     int pool_feature;
-    nn_winograd_plan plan; /* of all but the first */
-    uint64_t ns;           /* of the last run */
+    nn_rows_plan rows; /* of all but the first, if its kernels are not NULL; else the next */
+    nn_winograd_plan plan;
+    uint64_t ns; /* of the last run */
 } nn_step_conv;
 
 typedef struct nn_step_linear {
