@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import pickletools
+import re
 import socket
 import subprocess
 import sys
@@ -43,6 +44,32 @@ def answer_of(program, file):
         answer += piece
     child.wait()
     return answer
+
+
+def make_configuration_seeds():
+    """Configurations of Keras models, each layer's once with the numbers of the weights that fuzz_formats_keras has."""
+    for path in (DATA / "keras/keras3.keras", DATA / "keras/keras3_nested.keras", DATA / "keras/tf213.keras",
+                 DATA.parent / "input/keras_first.keras", DATA.parent / "input/keras_preprocess.keras",
+                 DATA.parent / "input/keras_learnt.keras", DATA.parent / "input/keras_trunk.keras",
+                 DATA.parent / "input/refused_lambda.keras"):
+        with zipfile.ZipFile(path) as archive:
+            text = archive.read("config.json")
+        document = json.loads(text)
+        norms = b"BatchNormalization" in text
+        drop(document, re.compile("(build|compile)_config$|registered_name$|.*(initializer|regularizer|constraint)$|dtype$"))
+        put("formats_keras", path.stem, bytes([norms]) + json.dumps(document, separators=(",", ":")).encode())
+
+
+def drop(document, key):
+    """Members of such names, wherever they are: the reader does not look at them."""
+    if isinstance(document, dict):
+        for name in [n for n in document if key.match(n)]:
+            del document[name]
+        for value in document.values():
+            drop(value, key)
+    elif isinstance(document, list):
+        for value in document:
+            drop(value, key)
 
 
 def make_program_seeds():
@@ -93,9 +120,13 @@ def main(program):
     put("formats_safetensors", "escapes", (
         '{"a\\u00e9\\ud83d\\ude00\u00e9\u20ac\U0001f600":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},'
         '"__metadata__":{"x":"\\n\\"\\\\\\/\\b\\f\\r\\t"}}').encode() + b"\1\0")
+    packed = re.search(r"packed\[\] = \{(.*?)\};", (DATA.parent / "test_formats_snappy.c").read_text(), re.S)[1]
+    put("formats_snappy", "library", bytes(int(b, 16) for b in re.findall("0x([0-9a-f]{2})", packed)))
+    put("formats_snappy", "forms", b"\x14" b"\x0cabcd" b"\x01\x04" b"\x06\x04\0" b"\x0b\x04\0\0\0" b"\xf0\x03efgh" b"\x05\x01")
+    make_configuration_seeds()
     make_program_seeds()
-    for name in ("zip_views.pth", "zip_dtypes.pth", "legacy_parallel.pth", "plain.safetensors", "module.pth"):
-        answer = answer_of(program, DATA / name)
+    for name in ("zip_views.pth", "zip_dtypes.pth", "legacy_parallel.pth", "plain.safetensors", "module.pth", "keras_first.keras"):
+        answer = answer_of(program, DATA.parent / "input" / name if name.endswith(".keras") else DATA / name)
         put("ingest_answer", name + ".answer", answer)
         if answer[8] == 1:
             put("model_index", name + ".index", answer[24:])
