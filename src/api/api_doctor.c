@@ -11,6 +11,7 @@
 #include "base_scratch.h"
 #include "model_index.h"
 #include "net_client.h"
+#include "nn_isa.h"
 #include "store_doctor.h"
 #include "tiers_gc.h"
 
@@ -112,6 +113,9 @@ static void check_installation(doctor *d)
     d->group = "installation";
     tell(d, CISTERN_FINDING_OK, "library", "cistern %s, %s kernels, %u compute %s", CISTERN_VERSION_TEXT,
          cistern_isa(d->c), d->c->threads, d->c->threads == 1 ? "thread" : "threads");
+    if (nn_isa_withheld())
+        tell(d, CISTERN_FINDING_NOTE, "kernels",
+             "this CPU has AMX, but the kernel does not let this process use it: convolutions take longer");
     check_import(d);
     check_sandbox(d);
 }

@@ -76,7 +76,8 @@ typedef struct job {
     size_t first_row, rows; /* counted through all images */
     size_t first_pair, last_pair;
     size_t first, channels; /* of the chunk at hand */
-    float *u, *v, *m;       /* the thread's own */
+    float *u, *v, *m;       /* the thread's own; u: of this position and the next */
+    bool ready;             /* the first position's weights were transformed meanwhile */
 } job;
 
 static size_t groups_of(const nn_rows_plan *p)
@@ -93,7 +94,7 @@ static job job_of(const nn_rows_call *call, size_t number, unsigned thread)
     j.rows = least(p->rows, rows_of(p, call->images) - j.first_row);
     j.last_pair = least(j.first_pair + p->group, up(p->outputs, NN_ROWS_PAIR));
     j.u = call->own + thread * call->own_stride;
-    j.v = j.u + NN_ROWS_POSITIONS * p->u_stride;
+    j.v = j.u + 2 * p->u_stride;
     j.m = j.v + NN_ROWS_POSITIONS * p->v_stride;
     return j;
 }
@@ -145,33 +146,83 @@ static const float *raw_at(const nn_rows_call *call, size_t block, size_t first)
     return call->weight + (block * call->plan->inputs + first) * RAW;
 }
 
-static void transform_weights(const job *j, size_t pair)
+/* What will be read next, a part with each position but the last: packed weights. */
+static void set_soon(const job *j, size_t pair, size_t first, size_t position, nn_rows_product *product)
 {
     const nn_rows_plan *p = j->call->plan;
-    size_t blocks = nn_act_blocks(&j->call->out);
-    if (2 * pair + 1 == blocks) { /* the second block of the last pair does not exist */
-        memset(j->u, 0, NN_ROWS_POSITIONS * p->u_stride * sizeof(float));
+    if (first >= p->inputs || 2 * pair + 1 >= nn_act_blocks(&j->call->out) ||
+        position + 1 == NN_ROWS_POSITIONS) {
+        return;
     }
-    for (size_t half = 0; half < 2 && 2 * pair + half < blocks; half++) {
-        p->kernels->weights(raw_at(j->call, 2 * pair + half, j->first), j->channels,
-                            j->u + half * NN_ROWS_U_HALF, p->u_stride);
+    size_t lines = up(least(p->chunk, p->inputs - first) * RAW / NN_BLOCK, NN_ROWS_POSITIONS - 1);
+    for (size_t half = 0; half < 2; half++) {
+        product->soon[half] = raw_at(j->call, 2 * pair + half, first) + position * lines * NN_BLOCK;
+    }
+    product->soon_lines = lines;
+}
+
+/* The weights of one position of a pair. */
+static nn_rows_task task_of(const job *j, size_t pair, size_t first, size_t position)
+{
+    const nn_rows_plan *p = j->call->plan;
+    nn_rows_task t = {.channels = least(p->chunk, p->inputs - first), .position = position};
+    t.u = j->u + position % 2 * p->u_stride;
+    for (size_t half = 0; half < 2 && 2 * pair + half < nn_act_blocks(&j->call->out); half++) {
+        t.w[half] = raw_at(j->call, 2 * pair + half, first);
+    }
+    if (!t.w[1]) { /* the second block of the last pair does not exist */
+        memset(t.u, 0, p->u_stride * sizeof(float));
+    }
+    return t;
+}
+
+static void transform_weights(const job *j, const nn_rows_task *t)
+{
+    for (size_t half = 0; half < 2 && t->w[half]; half++) {
+        j->call->plan->kernels->weights(t->w[half], t->channels, t->position, t->u + half * NN_ROWS_U_HALF);
     }
 }
 
-/* What will be read next: weights of the next pair, or of the next chunk. */
-static void set_soon(const job *j, size_t pair, nn_rows_product *product)
+/* The weights that come after a pair's: the next pair's, or those of the next chunk. Whether there are any. */
+static bool after(const job *j, size_t *pair, size_t *first)
+{
+    if (++*pair == j->last_pair) {
+        *pair = j->first_pair;
+        *first += j->call->plan->chunk;
+    }
+    return *first < j->call->plan->inputs;
+}
+
+/* Multiply one chunk of inputs with the weights of one pair. */
+static void multiply_pair(job *j, size_t pair, float *m)
 {
     const nn_rows_plan *p = j->call->plan;
-    size_t first = j->first;
-    if (++pair == j->last_pair) {
-        pair = j->first_pair;
-        first += p->chunk;
+    size_t next_pair = pair, next_first = j->first;
+    bool more = after(j, &next_pair, &next_first);
+    nn_rows_task task;
+    if (!j->ready) {
+        task = task_of(j, pair, j->first, 0);
+        transform_weights(j, &task);
     }
-    if (first < p->inputs && 2 * pair + 1 < nn_act_blocks(&j->call->out)) {
-        product->soon[0] = raw_at(j->call, 2 * pair, first);
-        product->soon[1] = raw_at(j->call, 2 * pair + 1, first);
-        product->soon_lines = least(p->chunk, p->inputs - first) * RAW / NN_BLOCK;
+    for (size_t i = 0; i < NN_ROWS_POSITIONS; i++) {
+        nn_rows_product product = {.u = j->u + i % 2 * p->u_stride,
+                                   .v = j->v + i * p->v_stride,
+                                   .m = m + i * p->m_stride,
+                                   .v_part = p->v_part,
+                                   .channels = j->channels,
+                                   .tiles = j->rows * p->columns,
+                                   .columns = p->columns,
+                                   .add = j->first > 0};
+        if (i + 1 < NN_ROWS_POSITIONS) {
+            task = task_of(j, pair, j->first, i + 1);
+        } else if (more) {
+            task = task_of(j, next_pair, next_first, 0);
+        }
+        product.task = i + 1 < NN_ROWS_POSITIONS || more ? &task : NULL;
+        set_soon(j, next_pair, next_first, i, &product);
+        p->kernels->multiply(&product);
     }
+    j->ready = more;
 }
 
 /* Transform the sums of one pair back. */
@@ -201,20 +252,7 @@ static void run_chunk(job *j)
     transform_inputs(j);
     for (size_t pair = j->first_pair; pair < j->last_pair && !base_cancelled(j->call->cancel); pair++) {
         float *m = j->m + (one ? 0 : pair - j->first_pair) * NN_ROWS_POSITIONS * p->m_stride;
-        nn_rows_product product = {.u = j->u,
-                                   .v = j->v,
-                                   .m = m,
-                                   .u_stride = p->u_stride,
-                                   .v_stride = p->v_stride,
-                                   .m_stride = p->m_stride,
-                                   .v_part = p->v_part,
-                                   .channels = j->channels,
-                                   .tiles = j->rows * p->columns,
-                                   .columns = p->columns,
-                                   .add = j->first > 0};
-        set_soon(j, pair, &product);
-        transform_weights(j, pair);
-        p->kernels->multiply(&product);
+        multiply_pair(j, pair, m);
         if (j->first + p->chunk >= p->inputs) {
             transform_outputs(j, pair, m);
         }

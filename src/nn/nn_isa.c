@@ -22,7 +22,7 @@ static bool has_tiles(void)
         return false;
     }
     __asm__("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
-    return (a & SAVES_TILES) == SAVES_TILES && base_tiles_allow();
+    return (a & SAVES_TILES) == SAVES_TILES;
 }
 #endif
 
@@ -82,7 +82,7 @@ bool nn_isa_available(nn_isa isa)
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
     case NN_ISA_AMX:
-        return nn_isa_available(NN_ISA_AVX512) && has_tiles();
+        return nn_isa_available(NN_ISA_AVX512) && has_tiles() && base_tiles_allow();
 #else
     case NN_ISA_AVX2:
     case NN_ISA_AVX512:
@@ -91,6 +91,15 @@ bool nn_isa_available(nn_isa isa)
 #endif
     }
     return false;
+}
+
+bool nn_isa_withheld(void)
+{
+#if defined(__x86_64__)
+    return nn_isa_available(NN_ISA_AVX512) && has_tiles() && !base_tiles_allow();
+#else
+    return false;
+#endif
 }
 
 cistern_status nn_isa_resolve(nn_isa isa, nn_isa *out, cistern_error *err)

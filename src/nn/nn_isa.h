@@ -25,6 +25,8 @@ const char *nn_isa_text(nn_isa isa);
 cistern_status nn_isa_parse(const char *text, nn_isa *out, cistern_error *err) CISTERN_MUST_CHECK;
 /** Whether this build has the kernels and CPU and operating system can run them. AUTO: always. */
 bool nn_isa_available(nn_isa isa);
+/** Whether this machine could run AMX if Linux granted it to this process (see base_tiles.h). */
+bool nn_isa_withheld(void);
 /**
  * AUTO becomes the best that is available; anything else itself.
  * @retval USAGE  not available here; the message says what is.

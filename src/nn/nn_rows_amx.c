@@ -35,33 +35,38 @@ ALWAYS void store_split(vec even_vec, vec odd_vec, float *to, size_t part)
     }
 }
 
-/* Of one channel and dy, all positions. */
-ALWAYS void weights_six(const float *w, vec out[6])
+/* G: one position of three weights. */
+static const float row_of_g[NN_ROWS_POSITIONS][3] = {
+    {SCALE_0, 0, 0},
+    {SCALE_A, SCALE_A *A1, SCALE_A *A2},
+    {SCALE_A, -SCALE_A *A1, SCALE_A *A2},
+    {SCALE_B, SCALE_B *B1, SCALE_B *B2},
+    {SCALE_B, -SCALE_B *B1, SCALE_B *B2},
+    {0, 0, 1},
+};
+
+ALWAYS vec weights_one(const float *w, const float g[3])
 {
-    const vec g[3] = {load(w), load(w + NN_BLOCK), load(w + 2 * NN_BLOCK)};
-    weights_column(g, out);
+    return g[0] * load(w) + g[1] * load(w + NN_BLOCK) + g[2] * load(w + 2 * NN_BLOCK);
 }
 
-void nn_rows_weights_split_16__amx(const float *w, size_t channels, float *u, size_t u_stride)
+/* A piece of work that fits between multiplications: two channels of 16 outputs, one dy. */
+#define PIECES (3 * NN_BLOCK) /* of 32 channels */
+
+ALWAYS void weights_piece(const float *w, size_t channels, const float g[3], size_t n, float *u)
 {
-    const size_t raw = 9 * NN_BLOCK;
-    for (size_t n = 0; n < nn_rows_blocks(channels) * NN_BLOCK; n++) {
-        size_t c = n / NN_BLOCK * NN_ROWS_CHANNELS + n % NN_BLOCK;
-        const float *from = w + c * raw;
-        float *to = u + n / NN_BLOCK * 3 * NN_ROWS_U_DY + n % NN_BLOCK * NN_BLOCK;
-        for (size_t dy = 0; dy < 3; dy++, from += 3 * NN_BLOCK, to += NN_ROWS_U_DY) {
-            vec even[6] = {{0}}, odd[6] = {{0}};
-            if (c < channels) {
-                weights_six(from, even);
-            }
-            if (c + NN_BLOCK < channels) {
-                weights_six(from + NN_BLOCK * raw, odd);
-            }
-#pragma GCC unroll 6
-            for (size_t j = 0; j < 6; j++) {
-                store_split(even[j], odd[j], to + j * u_stride, NN_ROWS_U_PART);
-            }
-        }
+    const size_t raw = 9 * NN_BLOCK, k = n % NN_BLOCK, dy = n / NN_BLOCK % 3;
+    const size_t c = n / PIECES * NN_ROWS_CHANNELS + k;
+    const float *from = w + c * raw + dy * 3 * NN_BLOCK;
+    vec even = c < channels ? weights_one(from, g) : (vec){0};
+    vec odd = c + NN_BLOCK < channels ? weights_one(from + NN_BLOCK * raw, g) : (vec){0};
+    store_split(even, odd, u + n / NN_BLOCK * NN_ROWS_U_DY + k * NN_BLOCK, NN_ROWS_U_PART);
+}
+
+void nn_rows_weights_split_16__amx(const float *w, size_t channels, size_t position, float *u)
+{
+    for (size_t n = 0; n < nn_rows_blocks(channels) * PIECES; n++) {
+        weights_piece(w, channels, row_of_g[position], n, u);
     }
 }
 
@@ -123,19 +128,48 @@ void nn_rows_end__amx(void)
     _tile_release();
 }
 
-/* What is prefetched with each step. */
-typedef struct soon {
-    const float *at[2];
-    size_t lines;
-} soon;
+/* What is done between multiplications, which leave the other execution units idle. */
+typedef struct aside {
+    const nn_rows_task *task;
+    const float *g;
+    size_t pieces, half, next; /* of one half; what comes next */
+    size_t due, steps, credit; /* so many pieces in so many steps */
+    const float *soon[2];
+    size_t lines; /* with each six steps */
+} aside;
 
-ALWAYS void prefetch(soon *s)
+static aside aside_of(const nn_rows_product *p, size_t steps)
+{
+    aside s = {.steps = steps, .soon = {p->soon[0], p->soon[1]}};
+    s.lines = (6 * p->soon_lines + steps - 1) / steps;
+    if (p->task) {
+        s.task = p->task;
+        s.g = row_of_g[p->task->position];
+        s.pieces = nn_rows_blocks(p->task->channels) * PIECES;
+        s.due = s.pieces * (p->task->w[1] ? 2 : 1);
+    }
+    return s;
+}
+
+ALWAYS void meanwhile(aside *s)
+{
+    for (s->credit += s->due; s->credit >= s->steps; s->credit -= s->steps) {
+        weights_piece(s->task->w[s->half], s->task->channels, s->g, s->next,
+                      s->task->u + s->half * NN_ROWS_U_HALF);
+        if (++s->next == s->pieces) {
+            s->next = 0;
+            s->half++;
+        }
+    }
+}
+
+ALWAYS void prefetch(aside *s)
 {
     for (size_t l = 0; l < s->lines; l++) {
-        _mm_prefetch((const char *)s->at[0], _MM_HINT_T1);
-        _mm_prefetch((const char *)s->at[1], _MM_HINT_T1);
-        s->at[0] += NN_BLOCK;
-        s->at[1] += NN_BLOCK;
+        _mm_prefetch((const char *)s->soon[0], _MM_HINT_T1);
+        _mm_prefetch((const char *)s->soon[1], _MM_HINT_T1);
+        s->soon[0] += NN_BLOCK;
+        s->soon[1] += NN_BLOCK;
     }
 }
 
@@ -151,24 +185,21 @@ typedef struct lane {
 /* The products that no lane has begun. */
 typedef struct walk {
     const nn_rows_product *p;
-    size_t position, part, parts, length, steps;
+    size_t part, parts, length, steps;
 } walk;
 
 ALWAYS void next_sums(walk *w, lane *l)
 {
     const nn_rows_product *p = w->p;
-    if (w->position == NN_ROWS_POSITIONS) {
+    if (w->part == w->parts) {
         return;
     }
-    l->u = p->u + w->position * p->u_stride;
-    l->v = p->v + w->position * p->v_stride + w->part * w->length * NN_BLOCK;
-    l->m = p->m + w->position * p->m_stride + w->part * w->length * NN_ROWS_PAIR;
+    l->u = p->u;
+    l->v = p->v + w->part * w->length * NN_BLOCK;
+    l->m = p->m + w->part * w->length * NN_ROWS_PAIR;
     l->steps = w->steps;
     l->dy = 0;
-    if (++w->part == w->parts) {
-        w->part = 0;
-        w->position++;
-    }
+    w->part++;
 }
 
 /* To the next row of inputs, or after three to the next block of channels. */
@@ -189,7 +220,8 @@ ALWAYS void next_step(const nn_rows_product *p, lane *l)
 #define INPUTS(reg, part) _tile_loadd(reg, l->v + (part)*p->v_part, ROW_BYTES);
 #define MULTIPLY(low, high, inputs)                                                                          \
     _tile_dpbf16ps(low, inputs, 6);                                                                          \
-    _tile_dpbf16ps(high, inputs, 7);
+    _tile_dpbf16ps(high, inputs, 7);                                                                         \
+    meanwhile(&s);
 
 /* The sums that this lane will take after these, to L1, little by little: loading them is what the tile unit waits for. */
 #define NEAR_LINES 4
@@ -244,9 +276,8 @@ ALWAYS void next_step(const nn_rows_product *p, lane *l)
 
 void nn_rows_multiply_split_32__amx(const nn_rows_product *p)
 {
-    walk w = {p, 0, 0, nn_rows_parts(p->tiles), nn_rows_part(p->tiles), nn_rows_blocks(p->channels) * 3};
-    size_t turns = NN_ROWS_POSITIONS * w.parts * w.steps;
-    soon s = {{p->soon[0], p->soon[1]}, (p->soon_lines + turns - 1) / turns};
+    walk w = {p, 0, nn_rows_parts(p->tiles), nn_rows_part(p->tiles), nn_rows_blocks(p->channels) * 3};
+    aside s = aside_of(p, w.parts * w.steps * 6);
     lane lanes[2] = {{.steps = 0}, {.steps = 0}};
     FORGET();
     TAKE(0, 0, 1)
@@ -263,8 +294,10 @@ void nn_rows_peak__amx(size_t steps)
 {
     nn_rows_begin__amx(NN_ROWS_TILES);
     for (size_t i = 0; i < 6 * steps; i++) {
-        MULTIPLY(0, 1, 4)
-        MULTIPLY(2, 3, 5)
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_dpbf16ps(1, 4, 7);
+        _tile_dpbf16ps(2, 5, 6);
+        _tile_dpbf16ps(3, 5, 7);
     }
     _tile_release();
 }

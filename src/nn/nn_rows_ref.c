@@ -60,19 +60,17 @@ static double weights_element(const float *w, size_t j)
     return (g[0] + points[j] * g[1] + points[j] * points[j] * g[2]) / product;
 }
 
-void nn_rows_weights_split_16__ref(const float *w, size_t channels, float *u, size_t u_stride)
+void nn_rows_weights_split_16__ref(const float *w, size_t channels, size_t position, float *u)
 {
     for (size_t i = 0; i < nn_rows_blocks(channels) * NN_ROWS_CHANNELS * 3 * NN_BLOCK; i++) {
         size_t c = i / (3 * NN_BLOCK), dy = i / NN_BLOCK % 3, k = i % NN_BLOCK, in = c % NN_ROWS_CHANNELS;
-        for (size_t j = 0; j < NN_ROWS_POSITIONS; j++) {
-            double x = c < channels ? weights_element(w + (c * 9 + dy * 3) * NN_BLOCK + k, j) : 0;
-            float part[NN_ROWS_PARTS] = {0};
-            half *to = (half *)(u + j * u_stride + (c / NN_ROWS_CHANNELS * 3 + dy) * NN_ROWS_U_DY) +
-                       in % NN_BLOCK * 2 * NN_BLOCK + k * 2 + in / NN_BLOCK;
-            split(x, part, 0, 1);
-            for (size_t p = 0; p < NN_ROWS_PARTS; p++) {
-                to[p * 2 * NN_ROWS_U_PART] = *(half *)(part + p);
-            }
+        double x = c < channels ? weights_element(w + (c * 9 + dy * 3) * NN_BLOCK + k, position) : 0;
+        float part[NN_ROWS_PARTS] = {0};
+        half *to = (half *)(u + (c / NN_ROWS_CHANNELS * 3 + dy) * NN_ROWS_U_DY) +
+                   in % NN_BLOCK * 2 * NN_BLOCK + k * 2 + in / NN_BLOCK;
+        split(x, part, 0, 1);
+        for (size_t p = 0; p < NN_ROWS_PARTS; p++) {
+            to[p * 2 * NN_ROWS_U_PART] = *(half *)(part + p);
         }
     }
 }
@@ -110,17 +108,16 @@ void nn_rows_input_split_32__ref(const float *x, size_t x_block, size_t tiles, f
     }
 }
 
-/* The sum over channels and dy of position j, tile t and output k. */
-static float sum_of(const nn_rows_product *p, size_t j, size_t t, size_t k)
+/* The sum over channels and dy of tile t and output k. */
+static float sum_of(const nn_rows_product *p, size_t t, size_t k)
 {
     static const size_t pairs[6][2] = {{0, 2}, {0, 1}, {1, 1}, {1, 0}, {2, 0}, {0, 0}}; /* of v, of u */
     float sum = 0;
     for (size_t i = 0; i < p->channels * 3; i++) {
         size_t c = i / 3, dy = i % 3, block = c / NN_ROWS_CHANNELS, in = c % NN_ROWS_CHANNELS;
-        const float *v =
-            p->v + j * p->v_stride + block * NN_ROWS_PARTS * p->v_part + (dy * p->columns + t) * NN_BLOCK;
-        const float *u = p->u + j * p->u_stride + (block * 3 + dy) * NN_ROWS_U_DY +
-                         k / NN_BLOCK * NN_ROWS_U_HALF + in % NN_BLOCK * NN_BLOCK;
+        const float *v = p->v + block * NN_ROWS_PARTS * p->v_part + (dy * p->columns + t) * NN_BLOCK;
+        const float *u =
+            p->u + (block * 3 + dy) * NN_ROWS_U_DY + k / NN_BLOCK * NN_ROWS_U_HALF + in % NN_BLOCK * NN_BLOCK;
         for (size_t q = 0; q < 6; q++) {
             const half *a = (const half *)(v + pairs[q][0] * p->v_part),
                        *b = (const half *)(u + pairs[q][1] * NN_ROWS_U_PART);
@@ -133,10 +130,14 @@ static float sum_of(const nn_rows_product *p, size_t j, size_t t, size_t k)
 
 void nn_rows_multiply_split_32__ref(const nn_rows_product *p)
 {
-    for (size_t i = 0; i < NN_ROWS_POSITIONS * p->tiles * NN_ROWS_PAIR; i++) {
-        size_t j = i / (p->tiles * NN_ROWS_PAIR), at = i % (p->tiles * NN_ROWS_PAIR);
-        float *m = p->m + j * p->m_stride + at, sum = sum_of(p, j, at / NN_ROWS_PAIR, at % NN_ROWS_PAIR);
-        *m = p->add ? *m + sum : sum;
+    const nn_rows_task *task = p->task;
+    for (size_t h = 0; task && h < 2 && task->w[h]; h++) {
+        nn_rows_weights_split_16__ref(task->w[h], task->channels, task->position,
+                                      task->u + h * NN_ROWS_U_HALF);
+    }
+    for (size_t i = 0; i < p->tiles * NN_ROWS_PAIR; i++) {
+        float sum = sum_of(p, i / NN_ROWS_PAIR, i % NN_ROWS_PAIR);
+        p->m[i] = p->add ? p->m[i] + sum : sum;
     }
 }
 

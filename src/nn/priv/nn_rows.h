@@ -60,8 +60,15 @@ static inline size_t nn_rows_part(size_t tiles)
 typedef void (*nn_rows_begin_fn)(size_t tiles);
 typedef void (*nn_rows_end_fn)(void);
 
-/** Transform the weights of 16 outputs. @param u  the first or second half. */
-typedef void (*nn_rows_weights_fn)(const float *w, size_t channels, float *u, size_t u_stride);
+/** Transform the weights of 16 outputs, one position. @param u  the first or second half. */
+typedef void (*nn_rows_weights_fn)(const float *w, size_t channels, size_t position, float *u);
+
+/** Weights of one position that are to be transformed. */
+typedef struct nn_rows_task {
+    const float *w[2]; /* of 16 outputs each; the second may be NULL: then its half of u is left alone */
+    size_t channels, position;
+    float *u;
+} nn_rows_task;
 
 /**
  * Transform tiles of one row, 32 channels.
@@ -72,14 +79,14 @@ typedef void (*nn_rows_weights_fn)(const float *w, size_t channels, float *u, si
 typedef void (*nn_rows_input_fn)(const float *x, size_t x_block, size_t tiles, float *v, size_t v_stride,
                                  size_t v_part);
 
-/** A product at all positions. */
+/** A product at one position. */
 typedef struct nn_rows_product {
     const float *u, *v;
     float *m;
-    size_t u_stride, v_stride, m_stride; /* from one position to the next */
-    size_t v_part;                       /* from h to m */
+    size_t v_part; /* from h to m */
     size_t channels, tiles, columns;
-    bool add;             /* to what m holds */
+    bool add;                 /* to what m holds */
+    const nn_rows_task *task; /* the next position's weights, to be transformed meanwhile; NULL: none */
     const float *soon[2]; /* what will be read soon, to be prefetched into L2 little by little; never read */
     size_t soon_lines;    /* cache lines of each; 0: nothing */
 } nn_rows_product;
@@ -107,7 +114,7 @@ typedef struct nn_rows_kernels {
 #define NN_ROWS_DECLARE(isa)                                                                                 \
     void nn_rows_begin__##isa(size_t tiles);                                                                 \
     void nn_rows_end__##isa(void);                                                                           \
-    void nn_rows_weights_split_16__##isa(const float *w, size_t channels, float *u, size_t u_stride);        \
+    void nn_rows_weights_split_16__##isa(const float *w, size_t channels, size_t position, float *u);        \
     void nn_rows_input_split_32__##isa(const float *x, size_t x_block, size_t tiles, float *v,               \
                                        size_t v_stride, size_t v_part);                                      \
     void nn_rows_multiply_split_32__##isa(const nn_rows_product *p);                                         \
