@@ -150,7 +150,11 @@ static void every_allocation_may_fail(void **state)
                                         "data/keras/keras2_shuffle.h5",
                                         "data/keras/keras2_odd_chunks.h5",
                                         "data/keras/keras3_bn_bare.h5",
-                                        "data/keras/keras3_nested.keras"};
+                                        "data/keras/keras3_nested.keras",
+                                        "input/keras_preprocess.keras",
+                                        "input/keras2_preprocess.h5",
+                                        "input/torch_symmetric_dynamo.onnx",
+                                        "input/tf_reverse.pb"};
 
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
