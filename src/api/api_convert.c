@@ -227,6 +227,12 @@ static cistern_status finish(convert *c, cistern_error *err)
     c->result.size = sizeof c->result;
     c->result.tensors = c->count;
     c->result.bytes = base_write_size(file) + (external ? base_write_size(external) : 0);
+    if (external)
+        st = base_write_flush(external, c->run->cancel, err);
+    if (st == CISTERN_OK)
+        st = base_write_flush(file, c->run->cancel, err);
+    if (st != CISTERN_OK)
+        return st;
     c->external = NULL;
     st = external ? base_write_end(external, err) : CISTERN_OK;
     if (st != CISTERN_OK)

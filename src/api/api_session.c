@@ -89,6 +89,8 @@ cistern_status cistern_prepare(cistern *c, const char *reference, const cistern_
     const void *packed;
     size_t size = 0;
     bool made = false;
+    api_forward forward;
+    base_run run;
     cistern_prepare_result told = {.size = sizeof told};
     cistern_status st = api_sized_check(result, "cistern_prepare_result", err);
     if (st == CISTERN_OK)
@@ -99,6 +101,10 @@ cistern_status cistern_prepare(cistern *c, const char *reference, const cistern_
         st = api_packed_get(m, net, &packed, &size, &made, err);
     if (st == CISTERN_OK)
         st = cistern_model_check(m, err); /* before it is kept: what was made of zeros must not be */
+    if (st == CISTERN_OK)
+        st = api_run_init(c, call, &forward, &run, err);
+    if (st == CISTERN_OK)
+        st = base_check_cancel(run.cancel, err);
     if (st == CISTERN_OK)
         st = api_packed_keep_now(m, err);
     if (st == CISTERN_OK) {

@@ -7,15 +7,19 @@
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
+#include "base_disk.h"
+#include "base_flush.h"
 #include "base_host.h"
+#include "base_temporary.h"
 #include "priv/base_open.h"
 
-#define TEMPORARY_BYTES 16 /* 128 random bits: no two ever meet */
+#define COPY_STEP ((uint64_t)8 << 20) /* bytes between two looks at a cancel */
 
 typedef struct placing {
     int dir;
     const char *name;
-    char temporary[sizeof ".tmp-" + 2 * TEMPORARY_BYTES]; /* empty: there is none */
+    char temporary[BASE_TEMPORARY_NAME]; /* empty: there is none */
+    int lock; /* of a copy: open as long as its temporary counts as ours; -1: none */
 } placing;
 
 static cistern_status open_directory(const base_place *p, placing *out, cistern_error *err)
@@ -33,15 +37,36 @@ static cistern_status open_directory(const base_place *p, placing *out, cistern_
             return status;
     }
     out->dir = base_open_parent(p->root, p->path, &out->name);
-    return out->dir < 0 ? base_fail_open(err, errno, "place", p->path) : CISTERN_OK;
+    if (out->dir < 0)
+        return base_fail_open(err, errno, "place", p->path);
+    base_temporary_sweep(out->dir);
+    return CISTERN_OK;
 }
 
-static cistern_status place_copy(const base_place *p, int dir, const char *name, cistern_error *err)
+/* Extents are shared of a whole file only, so that nothing beyond its size comes along. */
+static cistern_status copy(const base_place *p, int fd, cistern_error *err)
 {
-    int fd = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return base_fail_errno(err, errno, "cannot create '%s'", p->path);
-    cistern_status status = base_copy_file(p->from_fd, fd, p->size, err);
+    struct stat st;
+    cistern_status status = CISTERN_OK;
+    if (fstat(p->from_fd, &st) == 0 && (uint64_t)st.st_size == p->size && base_disk_clone(p->from_fd, fd))
+        return CISTERN_OK;
+    for (uint64_t at = 0; status == CISTERN_OK && at < p->size; at += COPY_STEP) {
+        status = base_check_cancel(p->cancel, err);
+        if (status == CISTERN_OK)
+            status = base_disk_copy_range(p->from_fd, fd, at,
+                                          p->size - at < COPY_STEP ? p->size - at : COPY_STEP, err);
+    }
+    return status == CISTERN_OK ? base_flush(fd, 0, p->size, p->cancel, err) : status;
+}
+
+static cistern_status place_copy(const base_place *p, placing *at, cistern_error *err)
+{
+    int fd = -1;
+    cistern_status status = base_temporary_create(at->dir, p->path, at->temporary, &fd, err);
+    if (status != CISTERN_OK)
+        return status;
+    at->lock = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    status = at->lock < 0 ? base_fail_errno(err, errno, "cannot create '%s'", p->path) : copy(p, fd, err);
     if (status == CISTERN_OK && fsync(fd) != 0)
         status = base_fail_errno(err, errno, "cannot sync '%s'", p->path);
     if (close(fd) != 0 && status == CISTERN_OK) /* where a quota may be told */
@@ -68,22 +93,14 @@ static cistern_status place_hardlink(const base_place *p, int dir, const char *n
 
 static cistern_status make_temporary(const base_place *p, placing *at, cistern_error *err)
 {
-    char hex[2 * TEMPORARY_BYTES + 1], name[sizeof at->temporary];
-    cistern_status status = base_random_hex(TEMPORARY_BYTES, hex, err);
+    if (p->how == BASE_PLACE_COPY)
+        return place_copy(p, at, err);
+    cistern_status status = base_temporary_name(at->temporary, err);
     if (status != CISTERN_OK)
         return status;
-    memcpy(name, ".tmp-", 5);
-    memcpy(name + 5, hex, sizeof hex);
-    memcpy(at->temporary, name, sizeof name); /* from here on there may be something to remove */
-    switch (p->how) {
-    case BASE_PLACE_COPY:
-        return place_copy(p, at->dir, name, err);
-    case BASE_PLACE_HARDLINK:
-        return place_hardlink(p, at->dir, name, err);
-    case BASE_PLACE_SYMLINK:
-        break;
-    }
-    if (symlinkat(p->from_path, at->dir, name) != 0)
+    if (p->how == BASE_PLACE_HARDLINK)
+        return place_hardlink(p, at->dir, at->temporary, err);
+    if (symlinkat(p->from_path, at->dir, at->temporary) != 0)
         return base_fail_errno(err, errno, "cannot link '%s' to %s", p->path, p->from_path);
     return CISTERN_OK;
 }
@@ -108,7 +125,7 @@ static cistern_status name_it(const base_place *p, placing *at, bool *out_create
 
 cistern_status base_place_file(const base_place *p, bool *out_created, cistern_error *err)
 {
-    placing at = {.dir = -1};
+    placing at = {.dir = -1, .lock = -1};
     struct stat there;
     cistern_status status = open_directory(p, &at, err);
     if (status != CISTERN_OK)
@@ -123,6 +140,8 @@ cistern_status base_place_file(const base_place *p, bool *out_created, cistern_e
         status = name_it(p, &at, out_created, err);
     if (at.temporary[0] != '\0') /* also after a rename, which does nothing where both are one inode */
         unlinkat(at.dir, at.temporary, 0);
+    if (at.lock >= 0)
+        close(at.lock);
     close(at.dir);
     return status;
 }

@@ -9,21 +9,22 @@
 #include <unistd.h>
 #include "base_disk.h"
 #include "base_file.h"
+#include "base_flush.h"
 #include "base_host.h"
 #include "base_mem.h"
+#include "base_temporary.h"
 #include "priv/base_open.h"
 
-#define RANDOM_BYTES 16                        /* 128 random bits: no two temporaries ever meet */
 #define BUFFER_BYTES ((size_t)BASE_DISK_BLOCK) /* what is put is gathered up to the end of a block */
 
 struct base_write {
-    int dir, fd;
+    int dir, fd, lock;
     bool replace;
     char *path; /* as the user gave it */
     const char *name;
-    char temporary[sizeof ".tmp-" + 2 * RANDOM_BYTES];
-    uint64_t written; /* bytes in the file */
-    size_t waiting;   /* bytes in the buffer */
+    char temporary[BASE_TEMPORARY_NAME]; /* empty: there is none */
+    uint64_t written;                    /* bytes in the file */
+    size_t waiting;                      /* bytes in the buffer */
     uint8_t buffer[BUFFER_BYTES];
 };
 
@@ -51,17 +52,15 @@ static cistern_status open_directory(base_write *w, cistern_error *err)
     return st;
 }
 
+/* The lock is held by a second descriptor, past the closing of the first: until the file has its name. */
 static cistern_status make_temporary(base_write *w, cistern_error *err)
 {
-    char hex[2 * RANDOM_BYTES + 1];
-    cistern_status st = base_random_hex(RANDOM_BYTES, hex, err);
+    cistern_status st = base_temporary_create(w->dir, w->path, w->temporary, &w->fd, err);
 
     if (st != CISTERN_OK)
         return st;
-    memcpy(w->temporary, ".tmp-", 5);
-    memcpy(w->temporary + 5, hex, sizeof hex);
-    w->fd = openat(w->dir, w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
-    return w->fd < 0 ? base_fail_errno(err, errno, "cannot write '%s'", w->path) : CISTERN_OK;
+    w->lock = fcntl(w->fd, F_DUPFD_CLOEXEC, 3);
+    return w->lock < 0 ? base_fail_errno(err, errno, "cannot write '%s'", w->path) : CISTERN_OK;
 }
 
 cistern_status base_write_begin(const char *path, bool replace, base_write **out, cistern_error *err)
@@ -71,13 +70,15 @@ cistern_status base_write_begin(const char *path, bool replace, base_write **out
 
     if (st != CISTERN_OK)
         return st;
-    w->dir = w->fd = -1;
+    w->dir = w->fd = w->lock = -1;
     w->replace = replace;
     st = base_strdup(path, &w->path, err);
     if (st == CISTERN_OK)
         st = open_directory(w, err);
-    if (st == CISTERN_OK)
+    if (st == CISTERN_OK) {
+        base_temporary_sweep(w->dir);
         st = make_temporary(w, err);
+    }
     if (st != CISTERN_OK) {
         base_write_abandon(w);
         return st;
@@ -132,6 +133,12 @@ static cistern_status name_it(base_write *w, cistern_error *err)
                : base_fail_errno(err, errno, "cannot sync the directory of '%s'", w->path);
 }
 
+cistern_status base_write_flush(base_write *w, const base_cancel *cancel, cistern_error *err)
+{
+    cistern_status st = w->waiting ? flush(w, err) : CISTERN_OK;
+    return st == CISTERN_OK ? base_flush(w->fd, 0, w->written, cancel, err) : st;
+}
+
 cistern_status base_write_end(base_write *w, cistern_error *err)
 {
     cistern_status st = w->waiting ? flush(w, err) : CISTERN_OK;
@@ -156,6 +163,8 @@ void base_write_abandon(base_write *w)
         close(w->fd);
     if (w->temporary[0] != '\0')
         unlinkat(w->dir, w->temporary, 0);
+    if (w->lock >= 0)
+        close(w->lock);
     if (w->dir >= 0)
         close(w->dir);
     free(w->path);

@@ -6,12 +6,12 @@
  *  1. The bytes go to `.tmp-<32 hex>` in the target's directory; the name is given when they are synced, by a link (never
  *     over what is there) or, where that is asked for, by a rename.
  *     They are written in whole blocks of BASE_DISK_BLOCK: such a file may be mapped later.
- *  2. A process that is killed leaves at most a `.tmp-` name. Modes follow the umask: it is the user's own directory.
+ *  2. A process that is killed leaves at most a `.tmp-` name, which the next one to write there removes. Modes follow the umask: it is the user's own directory.
  */
 #ifndef BASE_WRITE_H
 #define BASE_WRITE_H
 
-#include "base_error.h"
+#include "base_thread.h"
 
 typedef struct base_write base_write;
 
@@ -29,6 +29,9 @@ cistern_status base_write_put(base_write *w, const void *bytes, size_t n,
                               cistern_error *err) CISTERN_MUST_CHECK;
 /** Bytes put so far. */
 uint64_t base_write_size(const base_write *w);
+/** Bring what was put to the disk in steps that look at a cancel, so that ending it takes no time. @retval CANCELLED, NO_SPACE, UNEXPECTED */
+cistern_status base_write_flush(base_write *w, const base_cancel *cancel,
+                                cistern_error *err) CISTERN_MUST_CHECK;
 /** Sync, give it its name, sync the directory; w is gone, whatever comes of it. @retval CONFLICT  taken meanwhile */
 cistern_status base_write_end(base_write *w, cistern_error *err) CISTERN_MUST_CHECK;
 /** NULL allowed. */

@@ -2,6 +2,7 @@
 #include "priv/store_flow_state.h"
 #include "priv/store_object.h"
 #include "priv/store_syncer.h"
+#include "base_flush.h"
 #include "base_mem.h"
 #include <errno.h>
 
@@ -35,14 +36,20 @@ static cistern_status put_records(store_flow *f, const store_ranges *ranges, cis
     return status;
 }
 
+/* A sync waits for all that was written, also since it began, and hears no cancel: so most is brought to the disk before it, in
+ * steps; and where no records are kept, as of a local file that is copied at the speed of memory, only the last one is made. */
 static cistern_status sync_once(store_flow *f, cistern_error *err)
 {
     store_ranges ranges = {0};
     pthread_mutex_lock(&f->lock);
+    bool sync = f->finished || f->plan->kind == STORE_FLOW_RANGES;
     uint64_t written = f->written;
     cistern_status status = unsynced(f, &ranges, err);
     pthread_mutex_unlock(&f->lock);
-    if (status == CISTERN_OK && fdatasync(f->plan->partial->fd) != 0)
+    for (size_t i = 0; status == CISTERN_OK && i < ranges.count; i++)
+        status = base_flush(f->plan->partial->fd, ranges.item[i].first,
+                            ranges.item[i].end - ranges.item[i].first, &f->stop, err);
+    if (status == CISTERN_OK && sync && fdatasync(f->plan->partial->fd) != 0)
         status = base_fail_errno(err, errno, "cannot sync what was fetched");
     if (status == CISTERN_OK)
         status = put_records(f, &ranges, err);
@@ -82,7 +89,7 @@ static void *syncer_main(void *arg)
         if (needed)
             status = sync_once(f, &error);
     }
-    if (status != CISTERN_OK)
+    if (status != CISTERN_OK && status != CISTERN_CANCELLED) /* that comes from the flow itself */
         store_flow_state_fail(f, status, &error);
     store_flow_state_leave(f);
     return NULL;

@@ -85,7 +85,8 @@ cistern_status tiers_placing_put(tiers *t, const catalog_version *v, int root, c
                         .root = root,
                         .path = path,
                         .how = how->how,
-                        .replace = replace};
+                        .replace = replace,
+                        .cancel = run ? run->cancel : NULL};
     cistern_status st = tiers_open_files(t, v, run, &place.from_fd, err);
     if (st != CISTERN_OK)
         return st;

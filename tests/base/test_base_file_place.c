@@ -41,7 +41,7 @@ static void stop(place_fixture *f)
 static cistern_status place(place_fixture *f, const char *path, base_place_how how, bool replace,
                             bool *created, cistern_error *err)
 {
-    base_place p = {f->from, f->from_path, 7, f->root, path, how, replace};
+    base_place p = {f->from, f->from_path, 7, f->root, path, how, replace, NULL};
     return base_place_file(&p, created, err);
 }
 

@@ -5,6 +5,8 @@ import json
 import os
 import pathlib
 import shutil
+import signal
+import time
 import unittest
 
 import cli_support
@@ -218,6 +220,55 @@ class Directory(Carry):
         self.fails(2, "import", "hf", says=["./hf"])
         self.fails(2, "import", "torch", "--as", "x")
         self.fails(2, "link", "jax", says=["torch and keras"])
+
+
+class Ended(Carry):
+    """What export and convert leave in a user's directory when they are killed or interrupted in the middle."""
+
+    def temporaries(self):
+        return [p.name for p in self.out.iterdir() if p.name.startswith(".tmp-")]
+
+    def begin(self, *arguments):
+        """Start it, and return as soon as its temporary is there; None: it was too fast to be caught."""
+        process = self.start(*arguments)
+        while process.poll() is None:
+            if self.temporaries():
+                return process
+            time.sleep(0.0005)
+        self.assertEqual(process.returncode, 0, process.communicate()[1])
+        process.communicate()
+        return None
+
+    def catch(self, number, *arguments):
+        """End it by a signal while it writes. Its exit code."""
+        for _ in range(40):
+            process = self.begin(*arguments)
+            if process:
+                process.send_signal(number)
+                process.communicate()
+                if process.returncode != 0:
+                    return process.returncode
+            for path in self.out.iterdir():
+                path.unlink()
+        self.skipTest("this machine writes faster than it can be interrupted")
+
+    def verbs(self):
+        self.out = self.dir / "out"
+        self.out.mkdir()
+        self.ok("add", cli_support.big_file(self.dir / "big.safetensors", 48), "--as", "big")
+        return (("export", "big:1", self.out), ("convert", "big:1", "--to", "safetensors", "-o", self.out / "m"))
+
+    def test_killed_and_cleared_away_by_the_next(self):
+        for arguments in self.verbs():
+            self.assertEqual(self.catch(signal.SIGKILL, *arguments), -signal.SIGKILL)
+            self.assertEqual(len(self.temporaries()), 1)
+            self.ok(*arguments)
+            self.assertEqual(self.temporaries(), [])
+
+    def test_interrupted_and_nothing_is_left(self):
+        for arguments in self.verbs():
+            self.assertEqual(self.catch(signal.SIGINT, *arguments), 130)
+            self.assertEqual(list(self.out.iterdir()), [])
 
 
 class Torch(Carry):
