@@ -334,6 +334,24 @@ def seed_numbered(path, container="layers", **how):
         odd.attrs["dtype"] = "bfloat16"
 
 
+def seed_config():
+    """Each class of layer that the reader knows, once, without what it does not look at."""
+    import json
+    x = keras.Input((64, 64, 3))
+    y = keras.applications.vgg16.preprocess_input(x)
+    y = L.Normalization(mean=[1.0, 2, 3], variance=[4.0, 5, 6])(L.Rescaling(2.0)(L.RandomFlip()(y)))
+    y = L.ReLU()(L.BatchNormalization(name="n")(L.Conv2D(2, 3, name="c")(L.ZeroPadding2D(1)(y))))
+    y = L.Flatten()(L.MaxPooling2D()(L.Activation("relu")(y)))
+    y = L.Softmax()(L.Dense(2, name="d")(L.Dropout(0.5)(y)))
+
+    def plain(value):
+        if isinstance(value, dict):
+            return {k: plain(v) for k, v in value.items() if "initializer" not in k and "constraint" not in k and "regularizer"
+                    not in k and k not in ("module", "registered_name", "build_config", "dtype", "trainable")}
+        return [plain(v) for v in value] if isinstance(value, list) else value
+    return json.dumps(plain(json.loads(keras.Model(x, y).to_json())))
+
+
 def seeds(out):
     at = lambda name: os.path.join(out, name)  # noqa: E731
     seed_named(at("fixed.h5"), fixed)
@@ -348,6 +366,21 @@ def seeds(out):
     seed_numbered(at("numbered.weights.h5"))
     seed_numbered(at("numbered_ordered.weights.h5"), track_order=True)
     seed_numbered(at("numbered_2_13.weights.h5"), "_layer_checkpoint_dependencies")
+    config = seed_config()
+    with h5py.File(at("config.h5"), "w") as file:
+        file.attrs["model_config"] = config
+        group = file.create_group("model_weights")
+        group.attrs["layer_names"] = fixed(["c", "n", "d"])
+        group.attrs["backend"] = b"tensorflow"
+        for layer, names, shape in (("c", ["kernel", "bias"], (3, 3, 3, 2)), ("n", ["gamma", "beta", "moving_mean", "moving_variance"], (2,)),
+                                    ("d", ["kernel", "bias"], (98, 2))):
+            inner = group.create_group(layer)
+            inner.attrs["weight_names"] = fixed([f"{layer}/{name}" for name in names])
+            for i, name in enumerate(names):
+                inner.create_dataset(f"{layer}/{name}", data=np.ones(shape if i == 0 else shape[-1:], "<f4"))
+    with zipfile.ZipFile(at("config.keras"), "w") as archive:
+        archive.writestr("config.json", config)
+        archive.write(at("numbered.weights.h5"), "model.weights.h5")
     with zipfile.ZipFile(at("numbered.keras"), "w") as archive:
         archive.writestr("config.json", "{}")
         archive.write(at("numbered.weights.h5"), "model.weights.h5")

@@ -24,7 +24,9 @@ static const sign signs[] = {
          "a Git LFS pointer, not the file itself: fetch the file with 'git lfs pull'"),
     SIGN("version https://hawser.github.com/spec/", 0,
          "a Git LFS pointer, not the file itself: fetch the file with 'git lfs pull'"),
-    SIGN("\x1f\x8b", 0, "compressed with gzip: unpack it first, with gunzip"),
+    SIGN("\x1f\x8b", 0,
+         "compressed with gzip: unpack it first, with gunzip (or, if its name ends in .tar.gz or .tgz, with "
+         "tar -x)"),
     SIGN("\xfd"
          "7zXZ",
          0, "compressed with xz: unpack it first, with unxz"),
@@ -32,8 +34,9 @@ static const sign signs[] = {
     SIGN("\x28\xb5\x2f\xfd", 0, "compressed with zstd: unpack it first, with unzstd"),
     SIGN("PK\x05\x06", 0, "an empty zip file"),
     SIGN("ustar", 257,
-         "a tar archive: if PyTorch of 2016 wrote it, that tar format is not supported; load it with "
-         "torch.load and save it again with torch.save"),
+         "a tar archive: unpack it first, with tar -x; but if PyTorch of 2016 wrote it, that tar format is "
+         "not "
+         "supported: load it with torch.load and save it again with torch.save"),
     SIGN("\x93NUMPY", 0, "a NumPy .npy file, which this version does not read"),
     SIGN("GGUF", 0, "a GGUF file, which this version does not read"),
     SIGN("\x89PNG", 0, "a PNG image, not a weight file"),

@@ -18,6 +18,8 @@
 #define PICKLE_NAME    "/data.pkl"
 #define BYTE_ORDER_MAX 64u /* bytes of a compressed record that says "little" */
 
+#define NAME_SHOWN 80u /* bytes of a name in messages */
+
 typedef struct archive {
     formats_zip zip;
     const uint8_t *root; /* borrowed from the member's name; without a slash at its end */
@@ -49,17 +51,38 @@ static const formats_zip_member *record(const archive *a, const char *kind, cons
     return formats_zip_find(&a->zip, name, a->root_len + kind_len + key_len);
 }
 
+/* Whether a member's name is one that weight files have. */
+static bool is_weights(const formats_zip_member *m)
+{
+    static const char *const ends[] = {".pth",  ".pt",    ".bin", ".safetensors", ".h5",
+                                       ".hdf5", ".keras", ".pb",  ".onnx"};
+
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        if (ends_in(m, ends[i]))
+            return true;
+    }
+    return false;
+}
+
 /* What a zip file without data.pkl is, as far as its members tell. */
 static cistern_status not_pytorch(const archive *a)
 {
-    const char *what = "a zip file, but PyTorch did not write it (no data.pkl inside)";
+    static const char plain[] = "a zip file, but PyTorch did not write it (no data.pkl inside)";
+    const char *what = plain;
+    const formats_zip_member *weights = NULL;
 
     for (size_t i = 0; i < a->zip.count; i++) {
+        if (!weights && is_weights(&a->zip.member[i]))
+            weights = &a->zip.member[i];
         if (ends_in(&a->zip.member[i], ".npy"))
             what = "a NumPy .npz file, which this version does not read";
         else if (ends_in(&a->zip.member[i], "/model.weights.h5"))
             what = "a zip file with the members of a Keras .keras file in a directory: zip them without it";
     }
+    if (what == plain && weights)
+        return base_fail(a->err, CISTERN_UNREADABLE, "%s; it holds '%.*s': unpack it first, with unzip",
+                         plain, (int)(weights->name_len < NAME_SHOWN ? weights->name_len : NAME_SHOWN),
+                         (const char *)weights->name);
     return base_fail(a->err, CISTERN_UNREADABLE, "%s", what);
 }
 

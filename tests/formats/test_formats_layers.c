@@ -212,6 +212,22 @@ static void flattening_with_channels_first_stays_a_matrix(void **state)
     assert_int_equal(find(f, "classifier.0.weight")->stride[0], 11 * 49);
 }
 
+/* As VGG16's second one, 4096 x 4096: its shape does not tell which axis is which. */
+static void a_square_matrix_is_turned_too(void **state)
+{
+    static const formats_axes both[] = {FORMATS_AXES_IN_OUT, FORMATS_AXES_OUT_IN};
+    fixture *f = *state;
+
+    convs(f, FORMATS_AXES_OIHW, false, 0);
+    (void)linear(f, FORMATS_AXES_OUT_IN, FORMATS_FLATTEN_CHW, 11 * 49, 7);
+    (void)linear(f, both[0], FORMATS_FLATTEN_CHW, 7, 7);
+    (void)linear(f, both[1], FORMATS_FLATTEN_CHW, 7, 7);
+    emit(f);
+    const model_tensor *turned = find(f, "classifier.3.weight"), *plain = find(f, "classifier.6.weight");
+    assert_true(turned->stride[0] == 1 && turned->stride[1] == 7);
+    assert_true(plain->stride[0] == 7 && plain->stride[1] == 1);
+}
+
 static void linear_layers_may_be_convolutions(void **state)
 {
     fixture *f = *state;
@@ -536,6 +552,7 @@ int main(void)
         TEST(kernels_of_tensorflow_are_seen_as_torchvisions),
         TEST(flattening_with_channels_last_becomes_four_axes),
         TEST(flattening_with_channels_first_stays_a_matrix),
+        TEST(a_square_matrix_is_turned_too),
         TEST(linear_layers_may_be_convolutions),
         TEST(a_kernel_with_swapped_axes_is_named),
         TEST(poolings_decide_when_they_are_told),

@@ -366,6 +366,45 @@ static void damaged_tables(void **state)
     forge_free(&f);
 }
 
+/* The block as one literal, behind its length. */
+static forge packed_block(const forge *block)
+{
+    forge p = {0};
+    const uint8_t tag[] = {60 << 2, (uint8_t)(block->len - 1)};
+
+    pb_varint(&p, block->len);
+    forge_put(&p, tag, sizeof tag);
+    forge_put(&p, block->data, block->len);
+    return p;
+}
+
+static void a_block_packed_by_snappy_is_unpacked(void **state)
+{
+    foreign v = {0};
+    forge rows = {0}, f, data = six_floats(), header = bundle_header(1, 0), entry = bundle_entry(4, 0, 8, 16);
+
+    (void)state;
+    table_entry(&rows, 0, "", header.data, header.len);
+    table_entry(&rows, 0, "w", entry.data, entry.len);
+    forge_le(&rows, 0, 4);
+    forge_le(&rows, 1, 4);
+    f = packed_block(&rows);
+    size_t size = f.len;
+    forge_put(&f, "\x01", 1);
+    uint32_t crc = crc32c(f.data, size + 1);
+    forge_le(&f, (crc >> 15 | crc << 17) + 0xa282ead8u, 4);
+    table_finish(&f, 0, size);
+    foreign_add(&v, DATA, &data);
+    foreign_add(&v, INDEX, &f);
+    assert_ok(foreign_read(&v), &v.err);
+    assert_int_equal(model_index_count(v.index), 1);
+    assert_non_null(model_index_find(v.index, "w"));
+    foreign_free(&v);
+    forge_free(&rows);
+    forge_free(&header);
+    forge_free(&entry);
+}
+
 static void keys_that_do_not_rise(void **state)
 {
     foreign v = {0};
@@ -584,6 +623,7 @@ int main(void)
         cmocka_unit_test(a_data_file_is_not_looked_into),
         cmocka_unit_test(descriptions_lie_beside_variables),
         cmocka_unit_test(damaged_tables),
+        cmocka_unit_test(a_block_packed_by_snappy_is_unpacked),
         cmocka_unit_test(keys_that_do_not_rise),
         cmocka_unit_test(blocks_that_lie_elsewhere),
         cmocka_unit_test(an_index_of_a_table_that_leads_nowhere),
