@@ -4,7 +4,7 @@
  *            [--runs 20] [--csv]
  *
  * Times are the least of all runs, layer by layer, and the least and median of whole runs. The peak is measured in the same
- * process: 512- or 256-bit multiply-adds on registers; the bandwidth by reading 512 MiB once, on all threads.
+ * process: 512- or 256-bit multiply-adds on registers, or split products in tile registers; the bandwidth by reading 512 MiB once, on all threads.
  */
 #include <inttypes.h>
 #include <math.h>
