@@ -56,24 +56,26 @@ static cistern_status begin_whole(worker *w, cistern_error *err)
 }
 
 /* How much to write for what was gathered: a block of which only the first part is there yet goes out whole, zeros behind, if
- * all of it is this piece's; so that the page cache holds it in one page, whatever the pace at which the rest comes. */
-static size_t pad_block(worker *w)
+ * all of it is this piece's; so that the page cache holds it in one page, whatever the pace at which the rest comes. Of an
+ * answer that does not say its length, what lies behind the end is cut off at the end. */
+static size_t pad_block(worker *w, bool more)
 {
     const store_piece *p = w->piece;
     bool known = w->flow->plan->partial->size != STORE_SIZE_UNKNOWN;
-    if (!known || p->pos % BASE_DISK_BLOCK != 0 || p->end - p->pos < GATHER_BYTES)
+    if (!(known || more) || p->pos % BASE_DISK_BLOCK != 0 || p->end - p->pos < GATHER_BYTES)
         return w->gathered;
     memset(w->buffer + w->gathered, 0, GATHER_BYTES - w->gathered);
     return GATHER_BYTES;
 }
 
-/* Write what was gathered. Small writes of several workers would wait for each other on the inode's lock. */
-static cistern_status flush(worker *w, cistern_error *err)
+/* Write what was gathered. Small writes of several workers would wait for each other on the inode's lock.
+ * @param more  whether the answer goes on */
+static cistern_status flush(worker *w, bool more, cistern_error *err)
 {
     size_t n = w->gathered;
     if (n == 0)
         return CISTERN_OK;
-    size_t whole = pad_block(w);
+    size_t whole = pad_block(w, more);
     w->gathered = 0;
     pthread_mutex_lock(&w->flow->writing);
     cistern_status status =
@@ -115,7 +117,7 @@ static cistern_status sink(void *user, const void *bytes, size_t n, cistern_erro
         from += part;
         n -= part;
         if (is_due(w))
-            status = flush(w, err);
+            status = flush(w, true, err);
     }
     return status;
 }
@@ -124,7 +126,7 @@ static cistern_status sink(void *user, const void *bytes, size_t n, cistern_erro
 static cistern_status flush_rest(worker *w, cistern_status status, cistern_error *err)
 {
     cistern_error late = CISTERN_ERROR_INIT;
-    cistern_status flushed = flush(w, &late);
+    cistern_status flushed = flush(w, false, &late);
     if (flushed == CISTERN_OK || status != CISTERN_OK)
         return status;
     w->answer.transient = false;

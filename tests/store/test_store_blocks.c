@@ -83,6 +83,7 @@ static void slow_ranges(void **state)
     free(bytes);
 }
 
+/* At any pace: whether the answer says how long it is, or not. */
 static void one_plain_request(void **state)
 {
     store_case *c = *state;
@@ -90,15 +91,33 @@ static void one_plain_request(void **state)
     uint8_t *bytes = case_bytes(n, 3);
     fake_source source;
     store_fetch_got got;
-    for (int sized = 0; sized < 2; sized++) {
-        bytes[0] = (uint8_t)sized;
+    for (int way = 0; way < 4; way++) {
+        bytes[0] = (uint8_t)way;
         fake_init(&source, bytes, n);
         source.no_ranges = true;
-        source.no_size = !sized;
-        source.step = 100000;
+        source.no_size = way & 1;
+        source.step = 400000;
+        source.step_ms = way & 2 ? 60 : 0;
         assert_int_equal(fetch(c, &source, 4 * MIB, &got), CISTERN_OK);
+        assert_int_equal(got.file.size, n);
         assert_int_equal(blob_blocks(c, bytes, n), n / BLOCK);
     }
+    free(bytes);
+}
+
+/* What is small is not written as a block and cut. */
+static void a_small_answer_without_a_length(void **state)
+{
+    store_case *c = *state;
+    uint8_t *bytes = case_bytes(1000, 7);
+    fake_source source;
+    store_fetch_got got;
+    fake_init(&source, bytes, 1000);
+    source.no_ranges = source.no_size = true;
+    assert_int_equal(fetch(c, &source, 4 * MIB, &got), CISTERN_OK);
+    assert_true(case_has_blob(c, bytes, 1000));
+    for (size_t i = 0; i < atomic_load(&watch_count); i++)
+        assert_true(watch_list[i].end - watch_list[i].first < BLOCK);
     free(bytes);
 }
 
@@ -160,6 +179,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(several_ranges_at_once, setup, case_teardown),
         cmocka_unit_test_setup_teardown(slow_ranges, setup, case_teardown),
         cmocka_unit_test_setup_teardown(one_plain_request, setup, case_teardown),
+        cmocka_unit_test_setup_teardown(a_small_answer_without_a_length, setup, case_teardown),
         cmocka_unit_test_setup_teardown(what_is_resumed, setup, case_teardown),
         cmocka_unit_test_setup_teardown(local_files, setup, case_teardown),
         cmocka_unit_test_setup_teardown(derived_files, setup, case_teardown),
