@@ -67,6 +67,10 @@ cistern_status base_publish_link(int root, const char *from, const char *path, c
 /** Replace a hint: temporary, sync, rename over. For hints and identity records only, never for objects. */
 cistern_status base_replace_bytes(int root, const char *path, const void *bytes, size_t n,
                                   const base_modes *modes, cistern_error *err) CISTERN_MUST_CHECK;
+/** The same without waiting for the disk: after a power cut it is the old one, the new one, or empty. For what is compared as a
+ *  whole and can be made again. */
+cistern_status base_replace_hint(int root, const char *path, const void *bytes, size_t n,
+                                 const base_modes *modes, cistern_error *err) CISTERN_MUST_CHECK;
 
 /** Read a whole regular file of at most buf->max bytes beneath root, appended to buf. @retval DAMAGED larger. */
 cistern_status base_read_beneath(int root, const char *path, base_buf *buf,

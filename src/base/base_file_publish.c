@@ -25,7 +25,7 @@ typedef struct temporary {
     char name[sizeof ".tmp-" + 2 * TEMPORARY_BYTES]; /* empty: there is none */
 } temporary;
 
-static cistern_status make_temporary(temporary *t, const void *bytes, size_t n, mode_t mode,
+static cistern_status make_temporary(temporary *t, const void *bytes, size_t n, mode_t mode, bool sync,
                                      cistern_error *err)
 {
     char hex[2 * TEMPORARY_BYTES + 1], name[sizeof t->name];
@@ -40,7 +40,7 @@ static cistern_status make_temporary(temporary *t, const void *bytes, size_t n, 
     status = base_pwrite_full(t->fd, bytes, n, 0, err);
     if (status == CISTERN_OK && fchmod(t->fd, mode) != 0)
         status = base_fail_errno(err, errno, "cannot set the mode of '%s'", name);
-    if (status == CISTERN_OK && fsync(t->fd) != 0)
+    if (status == CISTERN_OK && sync && fsync(t->fd) != 0)
         status = base_fail_errno(err, errno, "cannot sync '%s'", name);
     return status;
 }
@@ -107,7 +107,7 @@ cistern_status base_publish_bytes(int root, const char *path, const void *bytes,
     if (status != CISTERN_OK)
         return status;
     if (!is_there(t.dir, name)) {
-        status = make_temporary(&t, bytes, n, modes->file, err);
+        status = make_temporary(&t, bytes, n, modes->file, true, err);
         if (status != CISTERN_OK)
             goto out;
         created = linkat(t.dir, t.name, t.dir, name, 0) == 0;
@@ -165,24 +165,36 @@ out:
     return status;
 }
 
-cistern_status base_replace_bytes(int root, const char *path, const void *bytes, size_t n,
-                                  const base_modes *modes, cistern_error *err)
+static cistern_status replace(int root, const char *path, const void *bytes, size_t n,
+                              const base_modes *modes, bool sync, cistern_error *err)
 {
     temporary t = {.dir = -1, .fd = -1};
     const char *name;
     cistern_status status = open_target(root, path, modes, &t.dir, &name, err);
     if (status != CISTERN_OK)
         return status;
-    status = make_temporary(&t, bytes, n, modes->work, err);
+    status = make_temporary(&t, bytes, n, modes->work, sync, err);
     if (status == CISTERN_OK && renameat(t.dir, t.name, t.dir, name) != 0)
         status = base_fail_errno(err, errno, "cannot rename '%s'", t.name);
     if (status == CISTERN_OK)
         t.name[0] = '\0';
     clear_temporary(&t);
-    if (status == CISTERN_OK)
+    if (status == CISTERN_OK && sync)
         status = sync_target(t.dir, path, err);
     close(t.dir);
     return base_frame(err, status, "cannot replace '%s'", path);
+}
+
+cistern_status base_replace_bytes(int root, const char *path, const void *bytes, size_t n,
+                                  const base_modes *modes, cistern_error *err)
+{
+    return replace(root, path, bytes, n, modes, true, err);
+}
+
+cistern_status base_replace_hint(int root, const char *path, const void *bytes, size_t n,
+                                 const base_modes *modes, cistern_error *err)
+{
+    return replace(root, path, bytes, n, modes, false, err);
 }
 
 cistern_status base_unlink_beneath(int root, const char *path, cistern_error *err)

@@ -7,8 +7,8 @@
 #include <time.h>
 
 #define RECORD_MAX    256      /* bytes of a record */
-#define GRAIN_NS      20000000 /* twice the coarsest tick of Linux (HZ=100): 10 ms */
-#define GRAIN_STEP_MS 5u
+#define GRAIN_MOST_NS 20000000 /* twice the coarsest tick of Linux (HZ=100): 10 ms */
+#define GRAIN_STEP_MS 1u
 #define LOCK_STEP_MS  20u
 
 static const base_modes record_modes = {.file = 0600, .work = 0600, .dir = 0700};
@@ -81,13 +81,24 @@ bool store_identity_possible(const store *s)
     return possible;
 }
 
+/* Two ticks of the clock that stamps files of local file systems: a change after that has another ctime. */
+static int64_t grain_ns(void)
+{
+    struct timespec tick;
+    if (clock_getres(CLOCK_REALTIME_COARSE, &tick) != 0 || tick.tv_sec != 0 || tick.tv_nsec <= 0 ||
+        tick.tv_nsec > GRAIN_MOST_NS / 2)
+        return GRAIN_MOST_NS;
+    return 2 * (int64_t)tick.tv_nsec;
+}
+
 /* Wait until the clock that stamps files has moved on from `ctime`; false: it lies in the future. */
 static bool wait_for_grain(int64_t ctime_ns)
 {
-    for (int64_t waited = 0; waited <= 2 * GRAIN_NS; waited += (int64_t)GRAIN_STEP_MS * 1000000) {
+    int64_t grain = grain_ns();
+    for (int64_t waited = 0; waited <= 2 * GRAIN_MOST_NS; waited += (int64_t)GRAIN_STEP_MS * 1000000) {
         struct timespec now;
         clock_gettime(CLOCK_REALTIME, &now);
-        if ((int64_t)now.tv_sec * 1000000000 + now.tv_nsec - ctime_ns > GRAIN_NS)
+        if ((int64_t)now.tv_sec * 1000000000 + now.tv_nsec - ctime_ns > grain)
             return true;
         base_sleep_ms(GRAIN_STEP_MS);
     }
@@ -107,8 +118,8 @@ void store_identity_record(const store *s, const base_digest *blob, int fd, cons
         return;
     base_digest_hex(blob, hex);
     int n = record_text(text, blob, &now);
-    cistern_status ignored = base_replace_bytes(records, hex, text, (size_t)n, &record_modes, NULL);
-    (void)ignored; /* no record: hashed again at the next open */
+    cistern_status ignored = base_replace_hint(records, hex, text, (size_t)n, &record_modes, NULL);
+    (void)ignored; /* no record, or a torn one after a power cut: hashed again at the next open */
     close(records);
 }
 

@@ -99,6 +99,7 @@ static void publish_goes_through_no_link(void **state)
     assert_int_equal(symlinkat(elsewhere.path, t.fd, "out"), 0);
     assert_fails(base_publish_bytes(t.fd, "out/doc", "x", 1, &modes, &created, &err), CISTERN_DAMAGED, &err);
     assert_fails(base_replace_bytes(t.fd, "out/doc", "x", 1, &modes, &err), CISTERN_DAMAGED, &err);
+    assert_fails(base_replace_hint(t.fd, "out/doc", "x", 1, &modes, &err), CISTERN_DAMAGED, &err);
     assert_fails(base_unlink_beneath(t.fd, "out/doc", &err), CISTERN_DAMAGED, &err);
     assert_fails(base_publish_bytes(t.fd, "../doc", "x", 1, &modes, &created, &err), CISTERN_DAMAGED, &err);
     assert_fails(base_publish_bytes(t.fd, "a/", "x", 1, &modes, &created, &err), CISTERN_DAMAGED, &err);
