@@ -44,6 +44,7 @@ static const nn_kernels amx = {
     .linear_f32 = nn_linear_f32__avx512,
     .linear_f16 = nn_linear_f16__avx512,
     .linear_bf16 = nn_linear_bf16__avx512,
+    .linear_lines_f32 = nn_linear_lines_f32__avx512,
     .winograd = {nn_winograd_weights_f32_16__avx512, nn_winograd_input_f32_16__avx512,
                  nn_winograd_multiply_f32_32__avx512, nn_winograd_output_f32_16__avx512},
     .rows = &rows_amx,

@@ -77,7 +77,7 @@ static void compare_once(nn_linear_lines_fn kernel, nn_linear_fn whole)
 static void kernels_that_skip_equal_their_twin_and_the_whole_sum(void **state)
 {
     (void)state;
-    for (int isa = NN_ISA_PORTABLE; isa <= NN_ISA_AVX512; isa++) {
+    for (int isa = NN_ISA_PORTABLE; isa <= NN_ISA_AMX; isa++) {
         const nn_kernels *k = nn_kernels_of((nn_isa)isa);
         for (int round = 0; nn_isa_available((nn_isa)isa) && k->linear_lines_f32 && round < ROUNDS; round++) {
             compare_once(k->linear_lines_f32, k->linear_f32);
@@ -159,7 +159,7 @@ static const char *run(nn_session *session, size_t n, float *logits)
 /* Each instruction set that can skip. */
 static void each_isa(void (*test)(nn_isa isa))
 {
-    for (int isa = NN_ISA_PORTABLE; isa <= NN_ISA_AVX512; isa++) {
+    for (int isa = NN_ISA_PORTABLE; isa <= NN_ISA_AMX; isa++) {
         if (nn_isa_available((nn_isa)isa) && nn_kernels_of((nn_isa)isa)->linear_lines_f32) {
             test((nn_isa)isa);
         }
