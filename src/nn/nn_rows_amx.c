@@ -7,6 +7,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 #include <stdint.h>
+#include <string.h>
 
 #define NN_LANES 16
 #include "priv/nn_rows.h"
@@ -45,28 +46,49 @@ static const float row_of_g[NN_ROWS_POSITIONS][3] = {
     {0, 0, 1},
 };
 
+#define RAW (9 * NN_BLOCK) /* floats of packed weights of one channel */
+
+/* One position of three weights; what it does not need is not read. */
 ALWAYS vec weights_one(const float *w, const float g[3])
 {
+    if (g[1] == 0) { /* the points 0 and infinity */
+        return g[0] == 0 ? g[2] * load(w + 2 * NN_BLOCK) : g[0] * load(w);
+    }
     return g[0] * load(w) + g[1] * load(w + NN_BLOCK) + g[2] * load(w + 2 * NN_BLOCK);
 }
 
-/* A piece of work that fits between multiplications: two channels of 16 outputs, one dy. */
-#define PIECES (3 * NN_BLOCK) /* of 32 channels */
-
-ALWAYS void weights_piece(const float *w, size_t channels, const float g[3], size_t n, float *u)
+/* A piece of work that fits between multiplications: channels c and c + 16 of 16 outputs, three dy. */
+ALWAYS void weights_piece(const float *w, const float g[3], float *u)
 {
-    const size_t raw = 9 * NN_BLOCK, k = n % NN_BLOCK, dy = n / NN_BLOCK % 3;
-    const size_t c = n / PIECES * NN_ROWS_CHANNELS + k;
-    const float *from = w + c * raw + dy * 3 * NN_BLOCK;
-    vec even = c < channels ? weights_one(from, g) : (vec){0};
-    vec odd = c + NN_BLOCK < channels ? weights_one(from + NN_BLOCK * raw, g) : (vec){0};
-    store_split(even, odd, u + n / NN_BLOCK * NN_ROWS_U_DY + k * NN_BLOCK, NN_ROWS_U_PART);
+#pragma GCC unroll 3
+    for (size_t dy = 0; dy < 3; dy++, w += 3 * NN_BLOCK) {
+        store_split(weights_one(w, g), weights_one(w + NN_BLOCK * RAW, g), u + dy * NN_ROWS_U_DY,
+                    NN_ROWS_U_PART);
+    }
+}
+
+/* The last channels, where there are not 32: with zeros for those that do not exist. */
+static void weights_at_end(const float *w, size_t channels, const float g[3], float *u)
+{
+    _Alignas(64) float all[NN_ROWS_CHANNELS * RAW] = {0};
+    memcpy(all, w, channels * RAW * sizeof(float));
+    for (size_t k = 0; k < NN_BLOCK; k++) {
+        weights_piece(all + k * RAW, g, u + k * NN_BLOCK);
+    }
 }
 
 void nn_rows_weights_split_16__amx(const float *w, size_t channels, size_t position, float *u)
 {
-    for (size_t n = 0; n < nn_rows_blocks(channels) * PIECES; n++) {
-        weights_piece(w, channels, row_of_g[position], n, u);
+    const float *g = row_of_g[position];
+    for (; channels >= NN_ROWS_CHANNELS; channels -= NN_ROWS_CHANNELS) {
+        for (size_t k = 0; k < NN_BLOCK; k++) {
+            weights_piece(w + k * RAW, g, u + k * NN_BLOCK);
+        }
+        w += NN_ROWS_CHANNELS * RAW;
+        u += 3 * NN_ROWS_U_DY;
+    }
+    if (channels) {
+        weights_at_end(w, channels, g, u);
     }
 }
 
@@ -130,161 +152,176 @@ void nn_rows_end__amx(void)
 
 /* What is done between multiplications, which leave the other execution units idle. */
 typedef struct aside {
-    const nn_rows_task *task;
+    const float *w, *second; /* of the next piece; of the second half */
+    float *u, *second_u;
     const float *g;
-    size_t pieces, half, next; /* of one half; what comes next */
+    size_t left, blocks, each; /* pieces of this block, blocks of this half and of each */
     size_t due, steps, credit; /* so many pieces in so many steps */
-    const float *soon[2];
-    size_t lines; /* with each six steps */
+    nn_rows_soon soon[2];      /* lines with each six steps */
 } aside;
 
 static aside aside_of(const nn_rows_product *p, size_t steps)
 {
+    const nn_rows_task *t = p->task;
     aside s = {.steps = steps, .soon = {p->soon[0], p->soon[1]}};
-    s.lines = (6 * p->soon_lines + steps - 1) / steps;
-    if (p->task) {
-        s.task = p->task;
-        s.g = row_of_g[p->task->position];
-        s.pieces = nn_rows_blocks(p->task->channels) * PIECES;
-        s.due = s.pieces * (p->task->w[1] ? 2 : 1);
+    s.soon[0].lines = (6 * p->soon[0].lines + steps - 1) / steps;
+    s.soon[1].lines = (6 * p->soon[1].lines + steps - 1) / steps;
+    if (t && t->channels % NN_ROWS_CHANNELS) { /* no layer of VGG but the first, which is computed directly */
+        for (size_t half = 0; half < 2 && t->w[half]; half++) {
+            nn_rows_weights_split_16__amx(t->w[half], t->channels, t->position, t->u + half * NN_ROWS_U_HALF);
+        }
+    } else if (t) {
+        s.w = t->w[0];
+        s.u = t->u;
+        s.g = row_of_g[t->position];
+        s.second = t->w[1];
+        s.second_u = t->u + NN_ROWS_U_HALF;
+        s.left = NN_BLOCK;
+        s.blocks = s.each = t->channels / NN_ROWS_CHANNELS;
+        s.due = s.each * NN_BLOCK * (t->w[1] ? 2 : 1);
     }
     return s;
 }
 
-ALWAYS void meanwhile(aside *s)
+ALWAYS void next_block(aside *s)
 {
-    for (s->credit += s->due; s->credit >= s->steps; s->credit -= s->steps) {
-        weights_piece(s->task->w[s->half], s->task->channels, s->g, s->next,
-                      s->task->u + s->half * NN_ROWS_U_HALF);
-        if (++s->next == s->pieces) {
-            s->next = 0;
-            s->half++;
+    s->left = NN_BLOCK;
+    s->w += NN_BLOCK * RAW;
+    s->u += 3 * NN_ROWS_U_DY - NN_BLOCK * NN_BLOCK;
+    if (--s->blocks == 0) {
+        s->blocks = s->each;
+        s->w = s->second;
+        s->u = s->second_u;
+    }
+}
+
+/* Not inlined, since it is called in many places. */
+static __attribute__((noinline)) void pieces_due(aside *s)
+{
+    for (; s->credit >= s->steps; s->credit -= s->steps) {
+        weights_piece(s->w, s->g, s->u);
+        s->w += RAW;
+        s->u += NN_BLOCK;
+        if (--s->left == 0) {
+            next_block(s);
         }
     }
 }
 
-ALWAYS void prefetch(aside *s)
+ALWAYS void meanwhile(aside *s)
 {
-    for (size_t l = 0; l < s->lines; l++) {
-        _mm_prefetch((const char *)s->soon[0], _MM_HINT_T1);
-        _mm_prefetch((const char *)s->soon[1], _MM_HINT_T1);
-        s->soon[0] += NN_BLOCK;
-        s->soon[1] += NN_BLOCK;
+    s->credit += s->due;
+    if (s->credit >= s->steps) {
+        pieces_due(s);
     }
 }
 
-/* Sums of one part of the tiles and 32 outputs, in two registers; two lanes take turns, so that one multiplies while the
- * other's sums are stored and the next are loaded. */
-typedef struct lane {
-    const float *u, *v;
-    float *m;
-    size_t steps; /* that are left: blocks of channels times three rows; 0: the lane has nothing to do */
-    size_t dy;
-} lane;
-
-/* The products that no lane has begun. */
-typedef struct walk {
-    const nn_rows_product *p;
-    size_t part, parts, length, steps;
-} walk;
-
-ALWAYS void next_sums(walk *w, lane *l)
+ALWAYS void prefetch(nn_rows_soon *soon)
 {
-    const nn_rows_product *p = w->p;
-    if (w->part == w->parts) {
-        return;
-    }
-    l->u = p->u;
-    l->v = p->v + w->part * w->length * NN_BLOCK;
-    l->m = p->m + w->part * w->length * NN_ROWS_PAIR;
-    l->steps = w->steps;
-    l->dy = 0;
-    w->part++;
-}
-
-/* To the next row of inputs, or after three to the next block of channels. */
-ALWAYS void next_step(const nn_rows_product *p, lane *l)
-{
-    l->u += NN_ROWS_U_DY;
-    l->v += p->columns * NN_BLOCK;
-    l->steps--;
-    if (++l->dy == 3) {
-        l->dy = 0;
-        l->v += NN_ROWS_PARTS * p->v_part - 3 * p->columns * NN_BLOCK;
+    for (size_t l = 0; l < soon->lines; l++) {
+        _mm_prefetch((const char *)soon->at[0], _MM_HINT_T1);
+        _mm_prefetch((const char *)soon->at[1], _MM_HINT_T1);
+        soon->at[0] += NN_BLOCK;
+        soon->at[1] += NN_BLOCK;
     }
 }
 
 #define WEIGHTS(part)                                                                                        \
-    _tile_loadd(6, l->u + (part)*NN_ROWS_U_PART, ROW_BYTES);                                                 \
-    _tile_loadd(7, l->u + NN_ROWS_U_HALF + (part)*NN_ROWS_U_PART, ROW_BYTES);
-#define INPUTS(reg, part) _tile_loadd(reg, l->v + (part)*p->v_part, ROW_BYTES);
+    _tile_loadd(6, u + (part)*NN_ROWS_U_PART, ROW_BYTES);                                                    \
+    _tile_loadd(7, u + NN_ROWS_U_HALF + (part)*NN_ROWS_U_PART, ROW_BYTES);
 #define MULTIPLY(low, high, inputs)                                                                          \
     _tile_dpbf16ps(low, inputs, 6);                                                                          \
     _tile_dpbf16ps(high, inputs, 7);                                                                         \
     meanwhile(&s);
 
-/* The sums that this lane will take after these, to L1, little by little: loading them is what the tile unit waits for. */
+/* The sums that these registers will take after these, to L1, little by little: loading them is what the tile unit waits for. */
 #define NEAR_LINES 4
-#define NEAR(i)                                                                                              \
+#define NEAR(sums, i)                                                                                        \
     for (size_t n = 0; n < NEAR_LINES; n++) {                                                                \
-        size_t line =                                                                                        \
-            4 * w.length + (3 * l->dy + (i)) * NEAR_LINES + n; /* a lane takes every second part */          \
-        _mm_prefetch((const char *)(l->m + line * NN_BLOCK), _MM_HINT_T0);                                   \
+        _mm_prefetch((const char *)((sums) + m_ahead + ((i)*NEAR_LINES + n) * NN_BLOCK), _MM_HINT_T0);       \
     }
 
 /* The six products, in an order in which each needs other inputs or other weights than the one before, not both; h of the
  * inputs stays in register 5. */
-#define SIX_PRODUCTS(low, high)                                                                              \
-    INPUTS(5, 0)                                                                                             \
+#define SIX_PRODUCTS(low, high, in, sums)                                                                    \
+    prefetch(&s.soon[0]);                                                                                    \
+    prefetch(&s.soon[1]);                                                                                    \
+    _tile_loadd(5, in, ROW_BYTES);                                                                           \
     WEIGHTS(2)                                                                                               \
     MULTIPLY(low, high, 5)                                                                                   \
-    NEAR(0)                                                                                                  \
+    NEAR(sums, 0)                                                                                            \
     WEIGHTS(1)                                                                                               \
     MULTIPLY(low, high, 5)                                                                                   \
-    NEAR(1)                                                                                                  \
-    INPUTS(4, 1)                                                                                             \
+    NEAR(sums, 1)                                                                                            \
+    _tile_loadd(4, (in) + p->v_part, ROW_BYTES);                                                             \
     MULTIPLY(low, high, 4)                                                                                   \
-    NEAR(2)                                                                                                  \
+    NEAR(sums, 2)                                                                                            \
     WEIGHTS(0)                                                                                               \
     MULTIPLY(low, high, 4)                                                                                   \
-    INPUTS(4, 2)                                                                                             \
+    _tile_loadd(4, (in) + 2 * p->v_part, ROW_BYTES);                                                         \
     MULTIPLY(low, high, 4)                                                                                   \
     MULTIPLY(low, high, 5)
 
-#define TAKE(number, low, high)                                                                              \
-    next_sums(&w, &lanes[number]);                                                                           \
-    if (lanes[number].steps && p->add) {                                                                     \
-        _tile_loadd(low, lanes[number].m, M_BYTES);                                                          \
-        _tile_loadd(high, lanes[number].m + NN_BLOCK, M_BYTES);                                              \
-    } else if (lanes[number].steps) {                                                                        \
+#define TAKE(low, high, sums)                                                                                \
+    if (p->add) {                                                                                            \
+        _tile_loadd(low, sums, M_BYTES);                                                                     \
+        _tile_loadd(high, (sums) + NN_BLOCK, M_BYTES);                                                       \
+    } else {                                                                                                 \
         _tile_zero(low);                                                                                     \
         _tile_zero(high);                                                                                    \
     }
 
-#define TURN(number, low, high)                                                                              \
-    if (lanes[number].steps) {                                                                               \
-        lane *l = &lanes[number];                                                                            \
-        prefetch(&s);                                                                                        \
-        SIX_PRODUCTS(low, high)                                                                              \
-        next_step(p, l);                                                                                     \
-        if (!l->steps) {                                                                                     \
-            _tile_stored(low, l->m, M_BYTES);                                                                \
-            _tile_stored(high, l->m + NN_BLOCK, M_BYTES);                                                    \
-            TAKE(number, low, high)                                                                          \
-        }                                                                                                    \
-    }
+#define GIVE(low, high, sums)                                                                                \
+    _tile_stored(low, sums, M_BYTES);                                                                        \
+    _tile_stored(high, (sums) + NN_BLOCK, M_BYTES);
 
+/* Two parts of the tiles, each with 32 outputs in two registers, take turns, so that one multiplies while the other's sums are
+ * stored and the next are loaded. */
 void nn_rows_multiply_split_32__amx(const nn_rows_product *p)
 {
-    walk w = {p, 0, nn_rows_parts(p->tiles), nn_rows_part(p->tiles), nn_rows_blocks(p->channels) * 3};
-    aside s = aside_of(p, w.parts * w.steps * 6);
-    lane lanes[2] = {{.steps = 0}, {.steps = 0}};
+    const size_t part = nn_rows_part(p->tiles), steps = nn_rows_blocks(p->channels) * 3;
+    size_t left = nn_rows_parts(p->tiles);
+    const size_t v_length = part * NN_BLOCK, m_length = part * NN_ROWS_PAIR;
+    aside s = aside_of(p, left * steps * 6);
+    const float *first = p->v;
+    float *m = p->m;
     FORGET();
-    TAKE(0, 0, 1)
-    TAKE(1, 2, 3)
-    while (lanes[0].steps || lanes[1].steps) {
-        TURN(0, 0, 1)
-        TURN(1, 2, 3)
+    TAKE(0, 1, m)
+    if (left > 1) {
+        TAKE(2, 3, m + m_length)
+    }
+    for (;; first += 2 * v_length, m += 2 * m_length) {
+        const float *u = p->u, *v = first;
+        size_t m_ahead = 2 * m_length;
+        for (size_t step = steps, dy = 3; step-- > 0; u += NN_ROWS_U_DY) {
+            SIX_PRODUCTS(0, 1, v, m)
+            if (step == 0) {
+                GIVE(0, 1, m)
+                if (left > 2) {
+                    TAKE(0, 1, m + 2 * m_length)
+                }
+            }
+            if (left > 1) {
+                SIX_PRODUCTS(2, 3, v + v_length, m + m_length)
+            }
+            v += p->columns * NN_BLOCK;
+            m_ahead += 3 * NEAR_LINES * NN_BLOCK;
+            if (--dy == 0) {
+                dy = 3;
+                v += NN_ROWS_PARTS * p->v_part - 3 * p->columns * NN_BLOCK;
+                m_ahead = 2 * m_length;
+            }
+        }
+        if (left > 1) {
+            GIVE(2, 3, m + m_length)
+        }
+        if (left <= 2) {
+            break;
+        }
+        if (left > 3) {
+            TAKE(2, 3, m + 3 * m_length)
+        }
+        left -= 2;
     }
     FORGET();
 }
