@@ -13,6 +13,7 @@ import numpy
 import onnx
 from onnx import numpy_helper
 from tensorflow.core.framework import graph_pb2
+from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework.tensor_util import MakeNdarray, make_tensor_proto
 
 TOP = Path(__file__).resolve().parent.parent
@@ -91,6 +92,37 @@ def rows_of(table):
     return block[:-4 - 4 * int.from_bytes(block[-4:], "little")]
 
 
+def shrink_saved(path):
+    """The functions that the signature and the restoring of variables need, and no objects."""
+    saved = saved_model_pb2.SavedModel()
+    saved.ParseFromString(path.read_bytes())
+    meta = saved.meta_graphs[0]
+    for field in ("object_graph_def", "meta_info_def", "collection_def"):
+        meta.ClearField(field)
+    meta.meta_info_def.tags.append("serve")
+    nodes = {node.name: node for node in meta.graph_def.node}
+    functions = {f.signature.name: f for f in meta.graph_def.library.function}
+    result = next(iter(meta.signature_def["serving_default"].outputs.values())).name.split(":")[0]
+    wanted = [nodes[name].attr["f"].func.name for name in (result, meta.saver_def.restore_op_name) if nodes[name].attr["f"].func.name]
+    for name in wanted:
+        wanted += [node.attr["f"].func.name for node in functions[name].node_def if node.attr["f"].func.name]
+    for node in list(nodes.values()) + [node for name in wanted for node in functions[name].node_def]:
+        for key in [key for key in node.attr if key.startswith("_") or key in ("shared_name", "config_proto", "Tin", "dtypes")]:
+            del node.attr[key]
+        if node.op == "Const" and len(node.attr["value"].tensor.tensor_content) > 64:
+            node.attr["value"].tensor.CopyFrom(make_tensor_proto(small(MakeNdarray(node.attr["value"].tensor))))
+    del meta.graph_def.library.function[:]
+    for name in wanted:
+        kept = meta.graph_def.library.function.add()
+        kept.CopyFrom(functions[name])
+        for field in ("attr", "arg_attr", "control_ret"):
+            kept.ClearField(field)
+    dropped = ("VarIsInitializedOp", "NoOp") + (("ReadVariableOp",) if wanted else ())
+    for node in [n for n in meta.graph_def.node if n.op in dropped and "Initializer" not in n.name]:
+        meta.graph_def.node.remove(node)
+    return saved.SerializeToString()
+
+
 if __name__ == "__main__":
     for name in ("torch_script", "torch_old_bn", "mxnet", "constants", "fields_float", "fields_half", "fields_double", "keras", "keras_bn", "external/model"):
         data = shrink_onnx(FOREIGN / f"{name}.onnx")
@@ -103,6 +135,11 @@ if __name__ == "__main__":
         table = (FOREIGN / name / "variables/variables.index").read_bytes()
         put("formats_tensorflow", name + ".index", b"\1" + table)
         put("formats_tensorflow", name + ".rows", b"\2" + rows_of(table))
+    for name in ("saved_saved", "saved_keras2", "saved_v1"):
+        directory = TOP / "tests/formats/input" / name
+        rows = rows_of((directory / "variables/variables.index").read_bytes())
+        put("formats_tensorflow", name + ".saved", b"\3" + len(rows).to_bytes(2, "little") + rows +
+            shrink_saved(directory / "saved_model.pb"))
     put("formats_shards", "good", b'{"metadata":{"total_size":2.0,"x":null},\n "weight_map":{"a":"a.safetensors","b":'
                                   b'"b.safetensors"}}\n')
     put("formats_shards", "escapes", b'{"metadata": {"a\\u00e9\\n\\ud83d\\ude00": "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "n": -1.5e3, '

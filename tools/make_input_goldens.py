@@ -2,6 +2,7 @@
 """Write the small models in tests/formats/input/ that say themselves what their input is, and the logits their writers give.
 
     make_input_goldens.py keras OUT    with TensorFlow and Keras (2.21 and 3.15 wrote those that are there), tf_keras 2.21
+    make_input_goldens.py saved OUT    with the same: SavedModels, as directories
     make_input_goldens.py torch OUT    with PyTorch (2.15), onnx and onnxscript
     make_input_goldens.py first OUT    with Keras on PyTorch (KERAS_BACKEND=torch), which runs channels_first on a CPU
 
@@ -10,6 +11,7 @@ The weights are those of narrow_vgg.py. Each part writes its files and input_<pa
     model NAME | ARCHITECTURE | HEAD | ORDER | UNIT | EPSILON | the logits     of picture() with its channels in ORDER
                                                                               ("rgb", "bgr"), from 0 to UNIT (1, 255)
     refuse NAME | text of the note
+    named NAME | text of the note                                             layers by the variables' names alone
 
 EPSILON is 0 where there is no batch norm. A picture that is handed to such a model plainly has to give these logits once
 it is prepared as the model's facts say.
@@ -47,6 +49,9 @@ class Lines:
 
     def refuse(self, name, text):
         self.lines.append(f"refuse {name} | {text}")
+
+    def named(self, name, text):
+        self.lines.append(f"named {name} | {text}")
 
     def close(self):
         with open(self.path, "w", encoding="utf-8") as file:
@@ -258,6 +263,126 @@ def make_frozen(keras, lines):
             lines.refuse(path, refused[name][1])
 
 
+# ---- SavedModels ----
+
+def keep(name):
+    """What is read: no fingerprint, no Keras metadata, no empty assets."""
+    import shutil
+    for extra in ("fingerprint.pb", "keras_metadata.pb"):
+        path = os.path.join(OUT, name, extra)
+        if os.path.exists(path):
+            os.remove(path)
+    shutil.rmtree(os.path.join(OUT, name, "assets"), ignore_errors=True)
+
+
+def make_saved():
+    from importlib.metadata import version
+    import keras
+    import tensorflow as tf
+    import tf_keras
+    lines = Lines(", ".join(f"{what} {version(what)}" for what in ("tensorflow", "keras", "tf_keras")))
+    shape = (224, 224, 3)
+
+    def path(name):
+        return os.path.join(OUT, name)
+
+    # Keras 3: a scale, an epsilon of its own, probabilities
+    features, top, todo = keras_layers(keras, True, 0.02, softmax=True)
+    model = keras.Sequential([keras.Input(shape), keras.layers.Rescaling(1 / 255.0)] + features + top)
+    set_weights(todo)
+    logits = logits_of(keras, model, todo)
+    model.export(path("saved_export"), verbose=False)
+    keep("saved_export")
+    lines.model("saved_export", "vgg11_bn", logits, epsilon=0.02, head="probabilities")
+    features, top, todo = keras_layers(keras, False)
+    model = keras.Sequential([keras.Input(shape), keras.layers.Rescaling(1 / 127.5, -1)] + features + top)
+    set_weights(todo)
+    tf.saved_model.save(model, path("saved_saved"))
+    keep("saved_saved")
+    lines.model("saved_saved", "vgg11", logits_of(keras, model, todo))
+    # Keras 2; without its traces there is no graph
+    features, top, todo = keras_layers(tf_keras, False, activation="softmax")
+    x = inputs = tf_keras.Input(shape)
+    x = tf_keras.applications.vgg16.preprocess_input(x)
+    for layer in features + top:
+        x = layer(x)
+    model = tf_keras.Model(inputs, x)
+    set_weights(todo)
+    for name in ("saved_keras2", "saved_untraced"):
+        model.save(path(name), save_format="tf", save_traces=name == "saved_keras2")
+        keep(name)
+    lines.model("saved_keras2", "vgg11", logits_of(tf_keras, model, todo), head="probabilities")
+    lines.named("saved_untraced", "its graph is not followed (it has no signature serving_default)")
+    make_saved_modules(keras, tf, lines, path)
+    make_saved_v1(tf, lines, path)
+    lines.close()
+
+
+def make_saved_modules(keras, tf, lines, path):
+    """Programs of one's own around a network."""
+    features, top, todo = keras_layers(keras, False)
+    x = inputs = keras.Input((224, 224, 3))
+    for layer in features + top:
+        x = layer(x)
+    net = keras.Model(inputs, x)
+    set_weights(todo)
+    inner = tf.function(lambda x: net(x, training=False))
+
+    def save(name, way, side=224):
+        program = tf.Module()
+        program.net = net
+        program.serve = tf.function(lambda x: {"logits": way(x)},
+                                    input_signature=[tf.TensorSpec([None, side, side, 3], tf.float32)])
+        tf.saved_model.save(program, path(name), signatures=program.serve)
+        keep(name)
+        return program
+
+    def unit(x):
+        return net((x / 255.0 - tf.constant(MEAN)) / tf.constant(STD), training=False)
+
+    program = save("saved_module", unit)
+    x = tf.constant(fed("rgb", 255).transpose(0, 2, 3, 1).copy())
+    lines.model("saved_module", "vgg11", program.serve(x)["logits"].numpy())
+    save("saved_resize", lambda x: unit(tf.image.resize(x, [224, 224])), 256)
+    lines.refuse("saved_resize", "(ResizeBilinear): an operator that a VGG has not")
+    save("saved_call", lambda x: inner(x / 255.0) / 2.0)
+    lines.named("saved_call", "its graph is not followed (a function is called among its operators)")
+
+
+def make_saved_v1(tf, lines, path):
+    """TensorFlow 1: a session's graph with its variables."""
+    v1 = tf.compat.v1
+    weights = narrow_vgg.weights(False)
+    with v1.Graph().as_default(), v1.Session() as session:
+        x = v1.placeholder(tf.float32, [None, 224, 224, 3], name="image")
+        y, number = x[..., ::-1] - tf.constant(CAFFE), 0
+        for i, _ in enumerate(narrow_vgg.CHANNELS):
+            with v1.variable_scope(f"conv{i}"):
+                kernel = v1.get_variable("kernel", initializer=weights[f"features.{number}.weight"].transpose(2, 3, 1, 0),
+                                         use_resource=bool(i % 2))
+                bias = v1.get_variable("bias", initializer=weights[f"features.{number}.bias"], use_resource=bool(i % 2))
+                y = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(y, kernel, 1, "SAME"), bias))
+            number += 2 + (i in narrow_vgg.POOL_AFTER)
+            if i in narrow_vgg.POOL_AFTER:
+                y = tf.nn.max_pool2d(y, 2, 2, "VALID")
+        y = tf.reshape(y, [-1, 49 * narrow_vgg.CHANNELS[-1]])
+        for i in (0, 3, 6):
+            weight = weights[f"classifier.{i}.weight"]
+            if i == 0:
+                weight = weight.reshape(weight.shape[0], -1, 7, 7).transpose(0, 2, 3, 1).reshape(weight.shape[0], -1)
+            with v1.variable_scope(f"dense{i}"):
+                kernel = v1.get_variable("kernel", initializer=numpy.ascontiguousarray(weight.T))
+                bias = v1.get_variable("bias", initializer=weights[f"classifier.{i}.bias"])
+            y = tf.matmul(y, kernel) + bias
+            y = y if i == 6 else tf.nn.relu(y)
+        answer_of = tf.nn.softmax(y)
+        session.run(v1.global_variables_initializer())
+        v1.saved_model.simple_save(session, path("saved_v1"), {"image": x}, {"answer": answer_of})
+        keep("saved_v1")
+        logits = session.run(y, {x: fed("rgb", 255).transpose(0, 2, 3, 1)})
+    lines.model("saved_v1", "vgg11", logits, head="probabilities")
+
+
 # ---- channels first ----
 
 def make_first():
@@ -327,7 +452,7 @@ def make_torch():
 
 
 if __name__ == "__main__":
-    if PART not in ("keras", "first", "torch"):
+    if PART not in ("keras", "saved", "first", "torch"):
         sys.exit(__doc__)
     os.makedirs(OUT, exist_ok=True)
-    {"keras": make_keras, "first": make_first, "torch": make_torch}[PART]()
+    {"keras": make_keras, "saved": make_saved, "first": make_first, "torch": make_torch}[PART]()

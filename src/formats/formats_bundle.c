@@ -213,6 +213,20 @@ static model_family family_of(const model_index *index, size_t first)
     return MODEL_FAMILY_TENSORFLOW;
 }
 
+/* Whether there is one description of a SavedModel, and one checkpoint that it can belong to. */
+static bool has_graph(const formats_output *out)
+{
+    size_t graphs = 0, bundles = 0;
+
+    for (size_t i = 0; i < out->file_count; i++) {
+        if (out->taken[i]) /* weights are any bytes */
+            continue;
+        graphs += formats_message_of(&out->files[i]) == FORMATS_MESSAGE_SAVED_MODEL;
+        bundles += formats_bundle_is(&out->files[i]);
+    }
+    return graphs == 1 && bundles == 1;
+}
+
 cistern_status formats_bundle_read(const formats_file *file, uint32_t number, formats_output *out,
                                    cistern_error *err)
 {
@@ -231,5 +245,10 @@ cistern_status formats_bundle_read(const formats_file *file, uint32_t number, fo
         return base_fail(err, CISTERN_UNREADABLE, "a TensorFlow checkpoint that holds no tensors");
     out->family = family_of(out->index, first);
     formats_left_out_note(out, b.left_out);
+    if (has_graph(out)) {
+        out->waiting = true; /* formats_saved_model.c goes by it */
+        out->first_variable = first;
+        return CISTERN_OK;
+    }
     return formats_variables_emit(out, first, err);
 }

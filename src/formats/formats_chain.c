@@ -109,19 +109,28 @@ static bool has_input(const formats_node *n, uint32_t i)
 
 /* ---- back from an end ---- */
 
+/* Whole numbers are cast before they are added to a picture. */
+static bool is_constant(const chain *c, formats_text name, bool vector)
+{
+    bool transposed;
+    const formats_node *cast = formats_graph_behind(c->g, name);
+
+    if (constant(c->g, name, vector, &transposed))
+        return true;
+    return cast && cast->op == FORMATS_OP_CAST && cast->inputs &&
+           constant(c->g, cast->input[0], false, &transposed);
+}
+
 /* Which input the picture comes through; FORMATS_GRAPH_INPUTS: two do, or none. */
 static uint32_t data_input(const chain *c, const formats_node *n)
 {
-    bool transposed;
-
     if (n->op != FORMATS_OP_ADD && n->op != FORMATS_OP_MATMUL && n->op != FORMATS_OP_MULTIPLY &&
         n->op != FORMATS_OP_SUBTRACT && n->op != FORMATS_OP_DIVIDE)
         return n->inputs ? 0 : FORMATS_GRAPH_INPUTS;
     if (n->inputs < 2)
         return FORMATS_GRAPH_INPUTS;
     bool vector = n->op == FORMATS_OP_ADD;
-    bool first = constant(c->g, n->input[0], vector, &transposed) != NULL,
-         second = constant(c->g, n->input[1], vector, &transposed) != NULL;
+    bool first = is_constant(c, n->input[0], vector), second = is_constant(c, n->input[1], vector);
     return first == second ? FORMATS_GRAPH_INPUTS : first ? 1 : 0;
 }
 
@@ -514,8 +523,15 @@ static void find_end(chain *c, const uint8_t *used, bool *out_found)
 {
     char why[sizeof c->why] = "no convolutions in a row";
     size_t best = 0, tried = 0;
+    const formats_node *said = formats_graph_said_end(c->g);
 
     *out_found = false;
+    if (said) {
+        *out_found = trace(c, said) && c->convs > 0;
+        if (!*out_found && !c->why[0])
+            memcpy(c->why, why, sizeof why);
+        return;
+    }
     for (size_t i = 0; i < formats_graph_count(c->g) && tried < FORMATS_ENDS_MAX; i++) {
         const formats_node *n = formats_graph_get(c->g, i);
         if (used[i] || n->op == FORMATS_OP_CONSTANT || n->op == FORMATS_OP_INPUT)

@@ -22,7 +22,8 @@ struct formats_graph {
         uint64_t size[4];
     } pictures[FORMATS_PICTURES_MAX];
     size_t picture_count;
-    row *rows; /* sorted by name; of nodes that have one */
+    formats_text end; /* the chain's; empty: it is looked for */
+    row *rows;        /* sorted by name; of nodes that have one */
     size_t count;
 };
 
@@ -136,6 +137,18 @@ const formats_node *formats_graph_behind(const formats_graph *g, formats_text na
         name = n->input[0];
     }
     return NULL;
+}
+
+void formats_graph_end_at(formats_graph *g, formats_text name)
+{
+    g->end = name;
+}
+
+const formats_node *formats_graph_said_end(const formats_graph *g)
+{
+    size_t i = formats_graph_find(g, g->end);
+
+    return i == SIZE_MAX ? NULL : formats_graph_get(g, i);
 }
 
 size_t formats_graph_find(const formats_graph *g, formats_text name)

@@ -3,13 +3,14 @@
  * Invariants
  *  1. Nodes may stand in any order. Control inputs ("^name") are none, "name:1" is the node's name.
  *  2. A tensor's last element stands for all that are missing, and none for zeros, as TensorFlow has it.
- *  3. Quantised operators are refused; functions are not looked into.
+ *  3. Quantised operators are refused. Functions are looked into by whoever asks for their nodes (formats_saved_model.c).
  * Source: tensorflow/core/framework/{graph,node_def,attr_value,tensor}.proto.
  */
 #include <stdio.h>
 #include <string.h>
 #include "priv/formats_container.h"
 #include "priv/formats_graph.h"
+#include "priv/formats_graphdef.h"
 #include "priv/formats_tensorflow.h"
 #include "priv/formats_values.h"
 
@@ -21,9 +22,17 @@
     } while (0)
 #define FAIL(r, at, ...) base_fail_at((r)->err, CISTERN_UNREADABLE, at, __VA_ARGS__)
 
-enum { GRAPH_NODE = 1 };
 enum { NODE_NAME = 1, NODE_OP = 2, NODE_INPUT = 3, NODE_ATTR = 5 };
-enum { ATTR_LIST = 1, ATTR_S = 2, ATTR_I = 3, ATTR_F = 4, ATTR_B = 5, ATTR_SHAPE = 7, ATTR_TENSOR = 8 };
+enum {
+    ATTR_LIST = 1,
+    ATTR_S = 2,
+    ATTR_I = 3,
+    ATTR_F = 4,
+    ATTR_B = 5,
+    ATTR_SHAPE = 7,
+    ATTR_TENSOR = 8,
+    ATTR_FUNCTION = 10
+};
 enum { LIST_I = 3 };
 enum { TENSOR_DTYPE = 1, TENSOR_SHAPE = 2, TENSOR_CONTENT = 4 };
 
@@ -81,12 +90,14 @@ typedef struct reader {
     uint32_t number;
     formats_output *out;
     formats_graph *graph;
+    bool in_place;      /* constants stay where they are: no tensors are added */
+    const char *prefix; /* of tensors' names */
     uint64_t left_out;
     cistern_error *err;
 } reader;
 
 typedef struct attribute {
-    formats_text key, s;
+    formats_text key, s, function;
     uint64_t i, list[LIST_MAX];
     size_t list_count;
     double f;
@@ -117,6 +128,20 @@ static cistern_status read_list(formats_protobuf *p, attribute *a)
             return CISTERN_OK;
         if (f.number == LIST_I)
             TRY(formats_protobuf_numbers(p, &f, a->list, LIST_MAX, &a->list_count));
+    }
+}
+
+static cistern_status read_function(formats_protobuf *p, attribute *a)
+{
+    formats_field f;
+    bool more;
+
+    for (;;) {
+        TRY(formats_protobuf_next(p, &f, &more));
+        if (!more)
+            return CISTERN_OK;
+        if (f.number == 1)
+            TRY(formats_protobuf_text(p, &f, &a->function));
     }
 }
 
@@ -162,11 +187,14 @@ static cistern_status read_value(formats_protobuf *p, attribute *a)
         } else if (f.number == ATTR_TENSOR) {
             TRY(formats_protobuf_enter(p, &f, &a->tensor));
             a->has_tensor = true;
+        } else if (f.number == ATTR_FUNCTION) {
+            TRY(formats_protobuf_enter(p, &f, &inner));
+            TRY(read_function(&inner, a));
         }
     }
 }
 
-/* One entry of the map: key and value. */
+/* One entry of the map: key and value. Keys that begin with '_' are the runtime's own, and may have long lists. */
 static cistern_status read_attribute(formats_protobuf *p, attribute *a)
 {
     formats_protobuf inner;
@@ -180,7 +208,7 @@ static cistern_status read_attribute(formats_protobuf *p, attribute *a)
             return CISTERN_OK;
         if (f.number == 1)
             TRY(formats_protobuf_text(p, &f, &a->key));
-        if (f.number == 2) {
+        if (f.number == 2 && !(a->key.len && a->key.at[0] == '_')) {
             TRY(formats_protobuf_enter(p, &f, &inner));
             TRY(read_value(&inner, a));
         }
@@ -242,6 +270,8 @@ static void take_attribute(reading *r, const attribute *a)
         n->epsilon = a->f;
     else if (formats_text_is(a->key, "shape") && a->shape.rank == 4)
         take_size(a, n);
+    else if (formats_text_is(a->key, "f") && a->function.len)
+        n->function = a->function;
     else if (formats_text_is(a->key, "transpose_a"))
         n->transposed[0] = a->i != 0;
     else if (formats_text_is(a->key, "transpose_b"))
@@ -288,11 +318,14 @@ static cistern_status add_tensor(reader *r, const formats_protobuf *message, for
     uint64_t type = 0;
     size_t row = 0;
 
-    if (n->name.len == 0 || n->name.len > MODEL_NAME_MAX || memchr(n->name.at, 0, n->name.len))
-        return FAIL(r, message->pos, "a node's name has %zu bytes, or a zero among them; 1 to %d allowed",
-                    n->name.len, MODEL_NAME_MAX);
-    memcpy(name, n->name.at, n->name.len);
-    name[n->name.len] = 0;
+    size_t prefix = strlen(r->prefix), len = n->name.len;
+
+    if (len == 0 || len > MODEL_NAME_MAX - prefix || memchr(n->name.at, 0, len))
+        return FAIL(r, message->pos, "a node's name has %zu bytes, or a zero among them; 1 to %zu allowed",
+                    len, MODEL_NAME_MAX - prefix);
+    memcpy(name, r->prefix, prefix);
+    memcpy(name + prefix, n->name.at, len);
+    name[prefix + len] = 0;
     TRY(read_tensor(message, &t, &type));
     if (!formats_tensorflow_dtype(type, &t.dtype)) {
         r->left_out++;
@@ -307,14 +340,37 @@ static cistern_status add_tensor(reader *r, const formats_protobuf *message, for
 
 /* ---- nodes ---- */
 
+formats_text formats_graphdef_name(formats_text text)
+{
+    const char *colon = text.len ? memchr(text.at, ':', text.len) : NULL;
+
+    if (colon)
+        text.len = (size_t)(colon - text.at);
+    return text;
+}
+
+/* "name:1", or in a function "name:values:1". */
+static uint32_t output_of(formats_text text)
+{
+    uint64_t number = 0;
+    size_t at = text.len;
+
+    while (at && text.at[at - 1] >= '0' && text.at[at - 1] <= '9')
+        at--;
+    if (!at || text.at[at - 1] != ':' || text.len - at > 9)
+        return 0;
+    for (; at < text.len; at++)
+        number = 10 * number + (uint64_t)(text.at[at] - '0');
+    return (uint32_t)number;
+}
+
 static void take_input(formats_node *n, formats_text text)
 {
     if ((text.len && text.at[0] == '^') || n->inputs == FORMATS_GRAPH_INPUTS)
         return;
-    const char *colon = text.len ? memchr(text.at, ':', text.len) : NULL;
-    if (colon)
-        text.len = (size_t)(colon - text.at);
-    n->input[n->inputs++] = text;
+    if (n->inputs == 0)
+        n->output = output_of(text);
+    n->input[n->inputs++] = formats_graphdef_name(text);
 }
 
 static cistern_status read_field(formats_protobuf *p, const formats_field *f, reading *r)
@@ -362,7 +418,7 @@ static cistern_status finish_node(reader *g, reading *r)
     take_spatial(r, r->stride, n->stride);
     take_spatial(r, r->size, n->kernel);
     take_spatial(r, r->dilation, n->dilation);
-    if (n->op == FORMATS_OP_CONSTANT && r->has_tensor)
+    if (n->op == FORMATS_OP_CONSTANT && r->has_tensor && !g->in_place)
         TRY(add_tensor(g, &r->tensor, n));
     return formats_graph_add(g->graph, n, g->err);
 }
@@ -379,6 +435,8 @@ static cistern_status read_node(reader *g, const formats_protobuf *message)
     formats_node_init(&r.node);
     r.node.epsilon = EPSILON;
     r.node.axes = FORMATS_AXES_HWIO;
+    r.node.begin = p.pos;
+    r.node.end = p.end;
     for (;;) {
         TRY(formats_protobuf_next(&p, &f, &more));
         if (!more)
@@ -387,24 +445,72 @@ static cistern_status read_node(reader *g, const formats_protobuf *message)
     }
 }
 
+cistern_status formats_graphdef_message(const formats_file *file, const formats_node *node,
+                                        formats_protobuf *tensor, bool *out_has, cistern_error *err)
+{
+    formats_protobuf p;
+    reading r = {.at = node->begin};
+    formats_field f;
+    bool more = true;
+
+    formats_node_init(&r.node);
+    formats_protobuf_init(&p, file->data, node->begin, node->end, err);
+    for (;;) {
+        TRY(formats_protobuf_next(&p, &f, &more));
+        if (!more)
+            break;
+        TRY(read_field(&p, &f, &r));
+    }
+    *out_has = r.has_tensor;
+    if (r.has_tensor)
+        *tensor = r.tensor;
+    return CISTERN_OK;
+}
+
+cistern_status formats_graphdef_constant(const formats_file *file, uint32_t number, formats_output *out,
+                                         formats_node *node, cistern_error *err)
+{
+    reader g = {.file = file, .number = number, .out = out, .prefix = FORMATS_GRAPH_PREFIX, .err = err};
+    formats_protobuf tensor;
+    bool has = false;
+
+    TRY(formats_graphdef_message(file, node, &tensor, &has, err));
+    return has ? add_tensor(&g, &tensor, node) : CISTERN_OK;
+}
+
 /* ---- the whole ---- */
 
-static cistern_status read_graph(reader *g)
+static cistern_status read_nodes(reader *g, const formats_protobuf *message, uint32_t field)
 {
-    formats_protobuf p, node;
+    formats_protobuf p = *message, node;
     formats_field f;
     bool more;
 
-    formats_protobuf_init(&p, g->file->data, 0, g->file->size, g->err);
     for (;;) {
         TRY(formats_protobuf_next(&p, &f, &more));
         if (!more)
             return CISTERN_OK;
-        if (f.number != GRAPH_NODE)
+        if (f.number != field)
             continue;
         TRY(formats_protobuf_enter(&p, &f, &node));
         TRY(read_node(g, &node));
     }
+}
+
+cistern_status formats_graphdef_nodes(const formats_protobuf *message, uint32_t field, formats_graph *graph,
+                                      cistern_error *err)
+{
+    reader g = {.graph = graph, .in_place = true, .err = err};
+
+    return read_nodes(&g, message, field);
+}
+
+static cistern_status read_graph(reader *g)
+{
+    formats_protobuf p;
+
+    formats_protobuf_init(&p, g->file->data, 0, g->file->size, g->err);
+    return read_nodes(g, &p, FORMATS_GRAPHDEF_NODE);
 }
 
 /* slim's scopes, else what Keras makes of a model. */
@@ -438,7 +544,7 @@ static cistern_status read_all(reader *g)
 cistern_status formats_tensorflow_read(const formats_file *file, uint32_t number, formats_output *out,
                                        cistern_error *err)
 {
-    reader g = {.file = file, .number = number, .out = out, .err = err};
+    reader g = {.file = file, .number = number, .out = out, .prefix = "", .err = err};
     cistern_status st = formats_graph_new(&g.graph, err);
 
     if (!st)

@@ -32,11 +32,14 @@
 
 /* Protocol buffers: ONNX, TensorFlow. A VGG-19 exported by Keras has some 120 nodes. */
 #define FORMATS_PROTOBUF_DEPTH_MAX 8u         /* messages inside messages; attributes of nodes reach 6 */
-#define FORMATS_NODES_MAX          (1u << 17) /* of a graph, constants included; 304 bytes each */
+#define FORMATS_NODES_MAX          (1u << 17) /* of a graph, constants included; 328 bytes each */
 #define FORMATS_CHAIN_MAX          1024u      /* nodes from the picture to the logits */
 #define FORMATS_ENDS_MAX           16u        /* nodes without successor that are tried as the graph's end */
 #define FORMATS_PICTURES_MAX       8u         /* inputs of four dimensions, three of them channels */
 #define FORMATS_REPEAT_MAX         (1u << 27) /* elements that one may stand for; VGG's largest has 102,760,448 */
+
+/* SavedModels. Keras' graphs are two calls deep. */
+#define FORMATS_CALLS_MAX 8u /* functions inside functions, from the signature on */
 
 /* TensorFlow's checkpoint index. Its keys are tensors' names; blocks are closed above 256 KiB, larger only by one value. */
 #define FORMATS_KEY_MAX    1024u       /* bytes */

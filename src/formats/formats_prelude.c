@@ -56,6 +56,24 @@ static const model_tensor *tensor_of(const formats_graph *g, const formats_outpu
                : NULL;
 }
 
+static bool is_whole(const model_tensor *t)
+{
+    return t->dtype == MODEL_I64 || t->dtype == MODEL_I32 || t->dtype == MODEL_I16 || t->dtype == MODEL_I8 ||
+           t->dtype == MODEL_U8;
+}
+
+/* A number to compute with: also whole ones that are cast to the picture's type. */
+static const model_tensor *number_of(const formats_graph *g, const formats_output *out, formats_text name)
+{
+    const formats_node *n = formats_graph_behind(g, name);
+    const model_tensor *t;
+
+    if (!n || n->op != FORMATS_OP_CAST || !n->inputs)
+        return tensor_of(g, out, name);
+    t = tensor_of(g, out, n->input[0]);
+    return t && is_whole(t) ? t : NULL;
+}
+
 /* A few whole numbers; how many, 0: there are none. */
 static size_t integers(const formats_graph *g, const formats_output *out, const formats_node *n, uint32_t i,
                        double values[4])
@@ -87,8 +105,8 @@ static const char *take_arithmetic(formats_prelude *p, const formats_graph *g, c
                                    const formats_node *n)
 {
     static const double ones[3] = {1, 1, 1}, zeros[3] = {0, 0, 0};
-    const model_tensor *a = n->inputs == 2 ? tensor_of(g, out, n->input[0]) : NULL,
-                       *b = n->inputs == 2 ? tensor_of(g, out, n->input[1]) : NULL;
+    const model_tensor *a = n->inputs == 2 ? number_of(g, out, n->input[0]) : NULL,
+                       *b = n->inputs == 2 ? number_of(g, out, n->input[1]) : NULL;
     const model_tensor *t = a ? a : b;
     double c[3], negative[3], inverse[3];
     size_t count = t && !(a && b) && t->rank <= 4 ? formats_constant_read(out, t, c, 3) : 0;

@@ -13,6 +13,7 @@
 #include <string.h>
 #include "base_mem.h"
 #include "priv/formats_container.h"
+#include "priv/formats_tensorflow.h"
 
 /* When a reader has its turn. */
 typedef enum turn { TURN_INDEXES = 0, TURN_LEADS, TURN_WEIGHTS, TURN_LISTS, TURNS } turn;
@@ -141,6 +142,8 @@ static cistern_status read_all(formats_output *out, cistern_error *err)
         if (!out->taken[i] && !reader_for(&out->files[i]))
             st = judge_rest(&out->files[i], &all, err);
     }
+    if (!st && out->waiting) /* nobody looked at what seemed to be the description */
+        st = formats_variables_emit(out, out->first_variable, err);
     if (!st && !all.kind)
         return base_fail(err, CISTERN_UNREADABLE, "none of the %zu files holds weights", out->file_count);
     if (!st)

@@ -175,6 +175,7 @@ static void models_say_what_their_input_is(void **state)
     cistern *c = fixture_context(f, NULL);
 
     assert_int_equal(check_part(f, c, "keras"), 27);
+    assert_int_equal(check_part(f, c, "saved"), 8);
     assert_int_equal(check_part(f, c, "torch"), 8);
     assert_int_equal(check_part(f, c, "first"), 3);
     cistern_free(c);

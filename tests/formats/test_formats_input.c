@@ -9,6 +9,14 @@
 #define INPUT CISTERN_TEST_DATA "/formats/input/"
 #define CUTS  200
 
+static bool exists(const char *dir, const char *name)
+{
+    char path[1024];
+
+    (void)snprintf(path, sizeof path, "%s%s", dir, name);
+    return access(path, F_OK) == 0;
+}
+
 static forge load(const char *dir, const char *name)
 {
     char path[1024];
@@ -38,6 +46,26 @@ static bool has_note(const model_index *index, const char *part)
     return false;
 }
 
+/* A file, or the three of a SavedModel's directory. */
+static void add(foreign *v, const char *name)
+{
+    static const char *const parts[] = {"variables/variables.index",
+                                        "variables/variables.data-00000-of-00001", "saved_model.pb"};
+    char dir[1024];
+    forge f;
+
+    (void)snprintf(dir, sizeof dir, INPUT "%s/", name);
+    if (!exists(dir, parts[0])) {
+        f = load(INPUT, name);
+        foreign_add(v, name, &f);
+        return;
+    }
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        f = load(dir, parts[i]);
+        foreign_add(v, parts[i], &f);
+    }
+}
+
 /* "name | architecture | head | order and scale of the pictures it was tried with | epsilon | …" */
 static void check_model(char *line)
 {
@@ -51,12 +79,15 @@ static void check_model(char *line)
         rest = bar + 3;
     }
     foreign v = {0};
-    forge f = load(INPUT, field[0]);
-    foreign_add(&v, field[0], &f);
+    add(&v, field[0]);
     assert_ok(foreign_read(&v), &v.err);
     if (!model_index_find(v.index, "features.0.weight"))
-        print_error("%s is none\n", field[0]);
+        print_error("%s is none: %s\n", field[0],
+                    model_index_note_count(v.index) ? model_index_note_peek(v.index, 0) : "");
     assert_non_null(model_index_find(v.index, "features.0.weight"));
+    if (strcmp(model_head_text(model_index_head(v.index)), field[2]) != 0)
+        print_error("%s: %s\n", field[0],
+                    model_index_note_count(v.index) ? model_index_note_peek(v.index, 0) : "");
     assert_string_equal(model_head_text(model_index_head(v.index)), field[2]);
     double epsilon = strtod(field[5], NULL);
     if (strcmp(field[2], "unknown") != 0) { /* bare weights say nothing */
@@ -66,17 +97,19 @@ static void check_model(char *line)
     foreign_free(&v);
 }
 
-static void check_refused(char *line)
+/* Not run, or (`named`) told by names alone, and a note says so. */
+static void check_note(char *line, bool named)
 {
     char *bar = strstr(line, " | ");
 
     assert_non_null(bar);
     *bar = 0;
     foreign v = {0};
-    forge f = load(INPUT, line);
-    foreign_add(&v, line, &f);
+    add(&v, line);
     assert_ok(foreign_read(&v), &v.err);
-    assert_null(model_index_find(v.index, "features.0.weight"));
+    assert_int_equal(model_index_find(v.index, "features.0.weight") != NULL, named);
+    if (named)
+        assert_false(model_index_said(v.index)->normalised);
     if (!has_note(v.index, bar + 3))
         print_error("%s has no note: %s\n", line, bar + 3);
     assert_true(has_note(v.index, bar + 3));
@@ -85,9 +118,10 @@ static void check_refused(char *line)
 
 static void genuine_files_say_what_they_want(void **state)
 {
-    static const char *const lists[] = {"input_first.txt", "input_keras.txt", "input_torch.txt"};
+    static const char *const lists[] = {"input_first.txt", "input_keras.txt", "input_saved.txt",
+                                        "input_torch.txt"};
     char line[4096];
-    size_t models = 0, refused = 0;
+    size_t models = 0, refused = 0, named = 0;
 
     (void)state;
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
@@ -101,14 +135,18 @@ static void genuine_files_say_what_they_want(void **state)
                 check_model(line + 6);
             } else if (strncmp(line, "refuse ", 7) == 0) {
                 refused++;
-                check_refused(line + 7);
+                check_note(line + 7, false);
+            } else if (strncmp(line, "named ", 6) == 0) {
+                named++;
+                check_note(line + 6, true);
             }
         }
         (void)fclose(file);
         forge_free(&text);
     }
-    assert_int_equal(models, 24);
-    assert_int_equal(refused, 14);
+    assert_int_equal(models, 29);
+    assert_int_equal(refused, 15);
+    assert_int_equal(named, 2);
 }
 
 static void cut_files_are_refused(void **state)

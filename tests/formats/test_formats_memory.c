@@ -122,9 +122,13 @@ static void every_allocation_of_several_files_may_fail(void **state)
                              *const external[] = {"model.onnx", "model.onnx.data"},
                              *const shards[] = {"model-00001-of-00002.safetensors",
                                                 "model-00002-of-00002.safetensors",
-                                                "model.safetensors.index.json"};
+                                                "model.safetensors.index.json"},
+                             *const saved[] = {"variables/variables.index",
+                                               "variables/variables.data-00000-of-00001", "saved_model.pb"};
 
     (void)state;
+    sweep("input/saved_export/", saved, 3);
+    sweep("input/saved_call/", saved, 3);
     sweep("foreign/tf_keras2_bn/variables/", variables, 2);
     sweep("foreign/tf_export_bn/variables/", variables, 2);
     sweep("foreign/external/", external, 2);

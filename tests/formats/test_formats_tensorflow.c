@@ -317,7 +317,7 @@ static void descriptions_lie_beside_variables(void **state)
 
     (void)state;
     pb_number(&saved, 1, 1);
-    pb_text(&saved, 2, "graph");
+    pb_text(&saved, 2, "");
     pb_number(&print, 1, (uint64_t)1 << 60);
     pb_number(&print, 2, 5);
     FORGE(&text, "labels\n");

@@ -1,5 +1,6 @@
-/* By the first byte: a frozen graph; a whole checkpoint index; or the rows of one, around which checksums and footer are
- * made right, so that changes get past them. Beside a checkpoint lies a data file that is as large as the seeds'
+/* By the first byte: a frozen graph; a whole checkpoint index; the rows of one, around which checksums and footer are
+ * made right, so that changes get past them; or, behind such rows and two bytes that count them, a SavedModel's
+ * description. Beside a checkpoint lies a data file that is as large as the seeds'
  * own. */
 #include <string.h>
 #include "foreign_fuzz.h"
@@ -61,13 +62,25 @@ static size_t make_table(const uint8_t *rows, size_t n, uint8_t *out)
     return (size_t)(footer + 48 - out);
 }
 
-static void checkpoint(const uint8_t *index, size_t n)
+/* @param saved  a description; NULL: none */
+static void checkpoint(const uint8_t *index, size_t n, const uint8_t *saved, size_t saved_size)
 {
     static const uint8_t beside[1u << 17];
     formats_file files[] = {{.path = "v.index", .data = index, .size = n},
-                            {.path = "v.data-00000-of-00001", .data = beside, .size = sizeof beside}};
+                            {.path = "v.data-00000-of-00001", .data = beside, .size = sizeof beside},
+                            {.path = "saved_model.pb", .data = saved, .size = saved_size}};
 
-    foreign_fuzz(files, 2);
+    foreign_fuzz(files, saved ? 3 : 2);
+}
+
+/* Rows of a checkpoint, then a description. */
+static void rows(const uint8_t *data, size_t n, const uint8_t *saved, size_t saved_size)
+{
+    uint8_t *table = malloc(n + AROUND);
+
+    if (table)
+        checkpoint(table, make_table(data, n, table), saved, saved_size);
+    free(table);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -75,15 +88,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0)
         return 0;
     formats_file graph = {.path = "g.pb", .data = data + 1, .size = size - 1};
-    if (data[0] % 3 == 0) {
+    if (data[0] % 4 == 0) {
         foreign_fuzz(&graph, 1);
-    } else if (data[0] % 3 == 1) {
-        checkpoint(data + 1, size - 1);
-    } else {
-        uint8_t *table = malloc(size + AROUND);
-        if (table)
-            checkpoint(table, make_table(data + 1, size - 1, table));
-        free(table);
+    } else if (data[0] % 4 == 1) {
+        checkpoint(data + 1, size - 1, NULL, 0);
+    } else if (data[0] % 4 == 2) {
+        rows(data + 1, size - 1, NULL, 0);
+    } else if (size >= 3) {
+        size_t n = data[1] + (size_t)256 * data[2];
+        n = n < size - 3 ? n : size - 3;
+        rows(data + 3, n, data + 3 + n, size - 3 - n);
     }
     return 0;
 }

@@ -32,7 +32,7 @@ cistern_status formats_tensorflow_read(const formats_file *file, uint32_t number
 /** The index of a TensorFlow checkpoint (variables.index); the tensors are in other files of the version. */
 cistern_status formats_bundle_read(const formats_file *file, uint32_t number, formats_output *out,
                                    cistern_error *err) CISTERN_MUST_CHECK;
-/** saved_model.pb: that the variables it belongs to are among the files. */
+/** saved_model.pb: that its variables are among the files, and what its graph makes of them. */
 cistern_status formats_saved_model_read(const formats_file *file, uint32_t number, formats_output *out,
                                         cistern_error *err) CISTERN_MUST_CHECK;
 /** model.safetensors.index.json: that every tensor is in the file that it says. Adds nothing. */

@@ -72,6 +72,11 @@ typedef struct formats_node {
     uint32_t mask[5]; /* of a strided slice: begin, end, ellipsis, new axis, shrink axis */
     uint64_t size[4]; /* of an input of four dimensions; 0: not said */
     size_t tensor;    /* of a constant: its number in the index, or FORMATS_NO_TENSOR */
+    /* Of TensorFlow's, for those that look further into a SavedModel: */
+    uint64_t begin, end;   /* bytes of the file that describe it; 0, 0: none do */
+    uint32_t output;       /* which result of its first input it takes */
+    formats_text function; /* that it calls */
+    formats_text outer;    /* of a function's argument: the node that was handed over */
 } formats_node;
 
 typedef struct formats_graph formats_graph;
@@ -89,12 +94,17 @@ void formats_graph_add_picture(formats_graph *g, formats_text name, const uint64
 /** The dimensions of the picture of this name, or NULL; after formats_graph_settle. */
 const uint64_t *formats_graph_picture(const formats_graph *g, formats_text name);
 size_t formats_graph_count(const formats_graph *g);
-/** The i-th that was added, writable until formats_graph_settle; asserts i < count. */
+/** The i-th that was added, writable, but for its name after formats_graph_settle; asserts i < count. */
 formats_node *formats_graph_get(const formats_graph *g, size_t i);
 /** Make names findable. @retval UNREADABLE  two nodes have one name. */
 cistern_status formats_graph_settle(formats_graph *g, cistern_error *err) CISTERN_MUST_CHECK;
 /** Number of the node of this name, or SIZE_MAX; after formats_graph_settle. */
 size_t formats_graph_find(const formats_graph *g, formats_text name);
+
+/** That the chain ends here, so that no end is looked for. */
+void formats_graph_end_at(formats_graph *g, formats_text name);
+/** Where it was said to end; NULL: nowhere. After formats_graph_settle. */
+const formats_node *formats_graph_said_end(const formats_graph *g);
 
 /** The node behind this name, through those that pass their input on; NULL: none. */
 const formats_node *formats_graph_behind(const formats_graph *g, formats_text name);

@@ -15,6 +15,8 @@ typedef struct formats_output {
     const char *kind;         /* as the reader's row says; a reader that knows better sets it, to a literal */
     model_family family;      /* the same */
     model_said said;          /* of its input and its classes, by the file itself */
+    bool waiting;             /* variables whose layers a SavedModel's graph will tell */
+    size_t first_variable;    /* their first tensor */
 } formats_output;
 
 /** A note of how many tensors were left out because of their type; none of none. */
