@@ -443,9 +443,6 @@ def make_torch():
             torch.onnx.export(module, (x,), os.path.join(OUT, path), dynamo=dynamo,
                               **({"external_data": False} if dynamo else {}))
             make_onnx_goldens.drop_traces(os.path.join(OUT, path))
-            if (name, exporter) == ("torch_gather", "dynamo"):  # it gathers by points, which is not followed
-                lines.refuse(path, "(GatherND): an operator that a VGG has not")
-                continue
             with torch.no_grad():
                 lines.model(path, "vgg11", module(x).numpy(), order=order, unit=unit)
     lines.close()

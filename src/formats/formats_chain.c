@@ -294,14 +294,6 @@ static bool begin_norm(chain *c, const formats_node *n)
     return begin_layer(c, n, FORMATS_LAYER_BATCH_NORM);
 }
 
-static bool take_spelled(chain *c, const formats_node *n, const formats_spelled *spelled)
-{
-    if (!begin_norm(c, n))
-        return false;
-    c->status = formats_spelled_layer(c->out, n, spelled, c->last, c->err);
-    return c->status == CISTERN_OK;
-}
-
 /* The number that somebody wrote: graphs hold 32 bits of it, and 1e-5 as such is 9.99999975e-06. */
 static double as_written(double epsilon)
 {
@@ -310,6 +302,15 @@ static double as_written(double epsilon)
 
     base_float_text((float)epsilon, text);
     return base_double_parse(text, &value) ? value : epsilon;
+}
+
+static bool take_spelled(chain *c, const formats_node *n, const formats_spelled *spelled)
+{
+    if (!begin_norm(c, n))
+        return false;
+    c->status = formats_spelled_layer(c->out, n, spelled, c->last, c->err);
+    c->last->epsilon = as_written(c->last->epsilon);
+    return c->status == CISTERN_OK;
 }
 
 static bool take_norm(chain *c, const formats_node *n)
@@ -482,6 +483,7 @@ static bool take(chain *c, const formats_node *n)
     case FORMATS_OP_DIVIDE:
     case FORMATS_OP_CAST:
     case FORMATS_OP_GATHER:
+    case FORMATS_OP_GATHER_ND:
     case FORMATS_OP_REVERSE:
     case FORMATS_OP_SLICE:
     case FORMATS_OP_STRIDED_SLICE:

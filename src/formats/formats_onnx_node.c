@@ -56,6 +56,7 @@ static const struct {
     {"Div", FORMATS_OP_DIVIDE},
     {"Cast", FORMATS_OP_CAST},
     {"Gather", FORMATS_OP_GATHER},
+    {"GatherND", FORMATS_OP_GATHER_ND},
     {"Slice", FORMATS_OP_SLICE},
 };
 
@@ -154,7 +155,7 @@ static void take_attribute(reading *r, const attribute *a)
         n->epsilon = a->f;
     else if (formats_text_is(a->name, "perm"))
         take_perm(a, n);
-    else if (formats_text_is(a->name, "axis"))
+    else if (formats_text_is(a->name, "axis") || formats_text_is(a->name, "batch_dims"))
         n->axis = (int64_t)a->i >= -4 && (int64_t)a->i < 4 ? (int32_t)(int64_t)a->i : INT32_MAX;
     else if (formats_text_is(a->name, "transA"))
         n->transposed[0] = a->i != 0;

@@ -152,6 +152,18 @@ static bool gather_turns(formats_prelude *p, const formats_graph *g, const forma
     return axis_is_channels(p, axis[0]);
 }
 
+/* PyTorch's x[:, [2, 1, 0]]: GatherND(x, [[2], [1], [0]]) with the channels in front. */
+static bool points_turn(const formats_prelude *p, const formats_graph *g, const formats_output *out,
+                        const formats_node *n)
+{
+    const model_tensor *t = n->inputs == 2 ? tensor_of(g, out, n->input[1]) : NULL;
+    double order[4];
+
+    return p->channels == FORMATS_CHANNELS_OUTER && n->axis == 0 && t && t->rank == 2 && t->shape[0] == 3 &&
+           t->shape[1] == 1 && is_whole(t) && formats_constant_read(out, t, order, 4) == 3 &&
+           !(fabs(order[0] - 2) + fabs(order[1] - 1) + fabs(order[2]) > 0);
+}
+
 static bool reverse_turns(formats_prelude *p, const formats_graph *g, const formats_output *out,
                           const formats_node *n)
 {
@@ -205,6 +217,7 @@ static const char *take_turn(formats_prelude *p, const formats_graph *g, const f
                              const formats_node *n)
 {
     bool turns = n->op == FORMATS_OP_GATHER          ? gather_turns(p, g, out, n)
+                 : n->op == FORMATS_OP_GATHER_ND     ? points_turn(p, g, out, n)
                  : n->op == FORMATS_OP_REVERSE       ? reverse_turns(p, g, out, n)
                  : n->op == FORMATS_OP_SLICE         ? slice_turns(p, g, out, n)
                  : n->op == FORMATS_OP_STRIDED_SLICE ? strided_slice_turns(p, g, out, n)
@@ -218,7 +231,15 @@ static const char *take_turn(formats_prelude *p, const formats_graph *g, const f
 
 static const char *take_transpose(formats_prelude *p, const formats_node *n)
 {
-    static const uint32_t to_last[4] = {0, 2, 3, 1}, to_first[4] = {0, 3, 1, 2};
+    static const uint32_t to_last[4] = {0, 2, 3, 1}, to_first[4] = {0, 3, 1, 2}, outer[4] = {1, 0, 2, 3};
+
+    if (n->perms == 4 && memcmp(n->perm, outer, sizeof outer) == 0) {
+        bool back = p->channels == FORMATS_CHANNELS_OUTER;
+        if (!back && !formats_prelude_channels(p, FORMATS_CHANNELS_FIRST))
+            return "exchanges the picture's axes in a way that is not known";
+        p->channels = back ? FORMATS_CHANNELS_FIRST : FORMATS_CHANNELS_OUTER;
+        return NULL;
+    }
     bool first = n->perms == 4 && memcmp(n->perm, to_first, sizeof to_first) == 0,
          last = n->perms == 4 && memcmp(n->perm, to_last, sizeof to_last) == 0;
 
@@ -239,6 +260,7 @@ const char *formats_prelude_take(formats_prelude *p, const formats_graph *g, con
     case FORMATS_OP_DIVIDE:
         return take_arithmetic(p, g, out, n);
     case FORMATS_OP_GATHER:
+    case FORMATS_OP_GATHER_ND:
     case FORMATS_OP_REVERSE:
     case FORMATS_OP_SLICE:
     case FORMATS_OP_STRIDED_SLICE:

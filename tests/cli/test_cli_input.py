@@ -74,6 +74,19 @@ class Input(cli_support.Case):
         text = self.ok("show", "m")
         self.assertIn("variance + 0.02", text)
 
+    def test_a_saved_model_that_prepares_its_pictures_is_shown_or_told(self):
+        self.ok("add", INPUT / "saved_export", "--as", "m")
+        self.assertIn("it normalises its pictures itself", self.notes)
+        facts = self.facts("m")
+        self.assertEqual((facts["bn_epsilon"], facts["bn_epsilon_source"], facts["head"]), (0.02, "file", "probabilities"))
+        self.assertEqual((facts["preprocess_source"], facts["scale"]), ("file", "255"))
+        for value in facts["std"]:  # the graph has 1/255 in 32 bits
+            self.assertAlmostEqual(value, 255, delta=1e-4)
+        self.ok("add", INPUT / "saved_call", "--as", "n")
+        self.assertIn("its graph is not followed (a function is called among its operators)", self.notes)
+        self.assertIn("--preprocess", self.notes)
+        self.assertEqual(self.facts("n")["architecture"], "vgg11")
+
     def test_probabilities_are_of_one_softmax(self):
         [result] = self.json("classify", INPUT / "keras_rescaling.keras", self.sample(), "--top", "14")["results"]
         import math

@@ -38,6 +38,7 @@ typedef enum formats_op {
     FORMATS_OP_DIVIDE,
     FORMATS_OP_CAST,
     FORMATS_OP_GATHER,
+    FORMATS_OP_GATHER_ND,
     FORMATS_OP_REVERSE,
     FORMATS_OP_SLICE,
     FORMATS_OP_STRIDED_SLICE,
@@ -68,7 +69,7 @@ typedef struct formats_node {
     formats_padding padding;
     uint32_t perm[4]; /* of a transpose */
     uint32_t perms;   /* how many of them; 0: the axes are reversed; above 4: more than perm holds */
-    int32_t axis;     /* of a gather */
+    int32_t axis;     /* of a gather; of a gather by points, how many axes before it are one by one */
     uint32_t mask[5]; /* of a strided slice: begin, end, ellipsis, new axis, shrink axis */
     uint64_t size[4]; /* of an input of four dimensions; 0: not said */
     size_t tensor;    /* of a constant: its number in the index, or FORMATS_NO_TENSOR */

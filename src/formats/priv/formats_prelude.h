@@ -13,6 +13,7 @@ typedef enum formats_channels {
     FORMATS_CHANNELS_UNKNOWN = 0,
     FORMATS_CHANNELS_FIRST, /* axis 1 of 4 */
     FORMATS_CHANNELS_LAST,  /* axis 3 */
+    FORMATS_CHANNELS_OUTER, /* axis 0, pictures behind them: where PyTorch's exporter takes from them by points */
 } formats_channels;
 
 typedef struct formats_prelude {
