@@ -56,7 +56,6 @@ nn_rows_plan nn_rows_plan_of(const nn_rows_kernels *kernels, const nn_rows_plan 
 {
     nn_rows_plan p = *shape;
     p.kernels = kernels;
-    p.threads = threads;
     p.columns = up(p.width, NN_ROWS_OUT);
     p.period = p.height + 2 + (p.pool ? p.height % 2 : 0);
     p.chunk = least(CHUNK, nn_rows_blocks(p.inputs) * NN_ROWS_CHANNELS);
@@ -74,7 +73,6 @@ nn_rows_plan nn_rows_plan_of(const nn_rows_kernels *kernels, const nn_rows_plan 
 /* One job: a superblock and a group of pairs. */
 typedef struct job {
     const nn_rows_call *call;
-    size_t number;
     size_t first_row, rows; /* counted through all images */
     size_t first_pair, last_pair;
     size_t first, channels; /* of the chunk at hand */
@@ -91,7 +89,6 @@ static job job_of(const nn_rows_call *call, size_t number, unsigned thread)
 {
     const nn_rows_plan *p = call->plan;
     job j = {.call = call,
-             .number = number,
              .first_row = number / groups_of(p) * p->rows,
              .first_pair = number % groups_of(p) * p->group};
     j.rows = least(p->rows, rows_of(p, call->images) - j.first_row);
@@ -159,38 +156,9 @@ static void set_soon(const job *j, size_t pair, size_t first, size_t position, n
     }
     size_t lines = up(least(p->chunk, p->inputs - first) * RAW / NN_BLOCK, NN_ROWS_POSITIONS - 1);
     for (size_t half = 0; half < 2; half++) {
-        product->soon[0].at[half] = raw_at(j->call, 2 * pair + half, first) + position * lines * NN_BLOCK;
+        product->soon[half] = raw_at(j->call, 2 * pair + half, first) + position * lines * NN_BLOCK;
     }
-    product->soon[0].lines = lines;
-}
-
-/* Inputs that are transformed next, a part with each product of this chunk: those of the next chunk, or of the job that this
- * thread will probably take next. Of one image only. */
-static void set_soon_inputs(const job *j, size_t pair, size_t position, nn_rows_product *product)
-{
-    const nn_rows_call *call = j->call;
-    const nn_rows_plan *p = call->plan;
-    size_t first = j->first + p->chunk, row = j->first_row;
-    if (first >= p->inputs) {
-        first = 0;
-        row = (j->number + p->threads) / groups_of(p) * p->rows;
-    }
-    size_t image = row / p->period, y = row % p->period;
-    if (row >= rows_of(p, call->images) || y >= p->height + 2) {
-        return;
-    }
-    size_t all = least(p->rows + 2, p->height + 2 - y) * (p->width + 2);
-    size_t lines = up(all, (j->last_pair - j->first_pair) * NN_ROWS_POSITIONS);
-    size_t done = ((pair - j->first_pair) * NN_ROWS_POSITIONS + position) * lines;
-    if (done < all) {
-        const float *x = call->in.data + image * call->in_image + y * nn_act_row(&call->in);
-        size_t block = first / NN_BLOCK, plane = nn_act_plane(&call->in);
-        for (size_t half = 0; half < 2; half++) {
-            product->soon[1].at[half] =
-                x + least(block + half, nn_act_blocks(&call->in) - 1) * plane + done * NN_BLOCK;
-        }
-        product->soon[1].lines = least(lines, all - done);
-    }
+    product->soon_lines = lines;
 }
 
 /* The weights of one position of a pair. */
@@ -252,7 +220,6 @@ static void multiply_pair(job *j, size_t pair, float *m)
         }
         product.task = i + 1 < NN_ROWS_POSITIONS || more ? &task : NULL;
         set_soon(j, next_pair, next_first, i, &product);
-        set_soon_inputs(j, pair, i, &product);
         p->kernels->multiply(&product);
     }
     j->ready = more;

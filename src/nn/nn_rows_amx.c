@@ -157,15 +157,15 @@ typedef struct aside {
     const float *g;
     size_t left, blocks, each; /* pieces of this block, blocks of this half and of each */
     size_t due, steps, credit; /* so many pieces in so many steps */
-    nn_rows_soon soon[2];      /* lines with each six steps */
+    const float *soon[2];
+    size_t lines; /* with each six steps */
 } aside;
 
 static aside aside_of(const nn_rows_product *p, size_t steps)
 {
     const nn_rows_task *t = p->task;
     aside s = {.steps = steps, .soon = {p->soon[0], p->soon[1]}};
-    s.soon[0].lines = (6 * p->soon[0].lines + steps - 1) / steps;
-    s.soon[1].lines = (6 * p->soon[1].lines + steps - 1) / steps;
+    s.lines = (6 * p->soon_lines + steps - 1) / steps;
     if (t && t->channels % NN_ROWS_CHANNELS) { /* no layer of VGG but the first, which is computed directly */
         for (size_t half = 0; half < 2 && t->w[half]; half++) {
             nn_rows_weights_split_16__amx(t->w[half], t->channels, t->position, t->u + half * NN_ROWS_U_HALF);
@@ -216,13 +216,13 @@ ALWAYS void meanwhile(aside *s)
     }
 }
 
-ALWAYS void prefetch(nn_rows_soon *soon)
+ALWAYS void prefetch(aside *s)
 {
-    for (size_t l = 0; l < soon->lines; l++) {
-        _mm_prefetch((const char *)soon->at[0], _MM_HINT_T1);
-        _mm_prefetch((const char *)soon->at[1], _MM_HINT_T1);
-        soon->at[0] += NN_BLOCK;
-        soon->at[1] += NN_BLOCK;
+    for (size_t l = 0; l < s->lines; l++) {
+        _mm_prefetch((const char *)s->soon[0], _MM_HINT_T1);
+        _mm_prefetch((const char *)s->soon[1], _MM_HINT_T1);
+        s->soon[0] += NN_BLOCK;
+        s->soon[1] += NN_BLOCK;
     }
 }
 
@@ -244,8 +244,7 @@ ALWAYS void prefetch(nn_rows_soon *soon)
 /* The six products, in an order in which each needs other inputs or other weights than the one before, not both; h of the
  * inputs stays in register 5. */
 #define SIX_PRODUCTS(low, high, in, sums)                                                                    \
-    prefetch(&s.soon[0]);                                                                                    \
-    prefetch(&s.soon[1]);                                                                                    \
+    prefetch(&s);                                                                                            \
     _tile_loadd(5, in, ROW_BYTES);                                                                           \
     WEIGHTS(2)                                                                                               \
     MULTIPLY(low, high, 5)                                                                                   \

@@ -140,8 +140,8 @@ static product_fixture random_product(void)
     p->u = floats(&f.u);
     p->v = floats(&f.v);
     p->m = floats(&f.m);
-    p->soon[0] = (nn_rows_soon){{p->u, p->v}, random_below(99)};
-    p->soon[1] = (nn_rows_soon){{p->v, p->u}, random_below(99)};
+    p->soon[0] = p->soon[1] = p->u;
+    p->soon_lines = random_below(99);
     for (size_t i = 0; i < blocks * 3 * 2 * NN_ROWS_PARTS * NN_ROWS_U_PART * 2; i++) {
         size_t at = i % (2 * NN_ROWS_U_PART), block = i / (2 * NN_ROWS_U_DY) / 3;
         if (block * NN_ROWS_CHANNELS + at / (2 * NN_BLOCK) + at % 2 * NN_BLOCK >= p->channels) {

@@ -30,7 +30,6 @@ typedef struct nn_rows_plan {
     size_t chunk;                                /* input channels at once, a multiple of 32 */
     size_t u_stride, v_part, v_stride, m_stride; /* floats */
     size_t own_floats;                           /* scratch of each thread */
-    unsigned threads; /* that share the jobs: what is prefetched depends on them, nothing else */
 } nn_rows_plan;
 
 /** @param shape  its inputs, outputs, height, width and pool count. @param images  of a group, at most. */

@@ -79,12 +79,6 @@ typedef struct nn_rows_task {
 typedef void (*nn_rows_input_fn)(const float *x, size_t x_block, size_t tiles, float *v, size_t v_stride,
                                  size_t v_part);
 
-/** What will be read soon, to be prefetched into L2 little by little: two streams of so many cache lines; never read. */
-typedef struct nn_rows_soon {
-    const float *at[2];
-    size_t lines; /* 0: nothing */
-} nn_rows_soon;
-
 /** A product at one position. */
 typedef struct nn_rows_product {
     const float *u, *v;
@@ -93,7 +87,8 @@ typedef struct nn_rows_product {
     size_t channels, tiles, columns;
     bool add;                 /* to what m holds */
     const nn_rows_task *task; /* the next position's weights, to be transformed meanwhile; NULL: none */
-    nn_rows_soon soon[2];     /* weights and inputs */
+    const float *soon[2]; /* what will be read soon, to be prefetched into L2 little by little; never read */
+    size_t soon_lines;    /* cache lines of each; 0: nothing */
 } nn_rows_product;
 
 /** m (+)= the sum over dy and channels of u v. Up to 15 tiles behind the last are overwritten, and read of v. */
