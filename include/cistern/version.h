@@ -59,6 +59,9 @@ typedef struct cistern_facts {
     const char *data_format; /* "channels_last", "channels_first" where it was declared, else "" */
 } cistern_facts;
 CISTERN_API void cistern_version_facts(const cistern_version *v, cistern_facts *out);
+/** What was noticed when its files were read ("its graph is not followed: … say --preprocess"), or NULL behind the last.
+ *  None where its tensor index is not at hand, as in lists. */
+CISTERN_API const char *cistern_version_note(const cistern_version *v, size_t i);
 /** Name of a class, or NULL where there are no labels. */
 CISTERN_API const char *cistern_version_label(const cistern_version *v, uint32_t class_index);
 

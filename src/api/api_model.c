@@ -263,14 +263,13 @@ static cistern_status file_facts(cistern *c, const char *path, const cistern_pul
     origin_address_free(address);
     if (st == CISTERN_OK)
         st = api_complete_facts(c, m->index, &facts, 2, err);
-    if (st == CISTERN_OK) {
-        m->version->facts = facts;
-        memcpy(m->version->kind, model_index_kind(m->index), strlen(model_index_kind(m->index)) + 1);
-        st = model_declared_apply(&facts, m->index, err);
-    } else {
+    if (st != CISTERN_OK) {
         model_facts_clear(&facts);
+        return st;
     }
-    return st;
+    m->version->facts = facts;
+    st = api_version_tell(m->version, m->index, err);
+    return st == CISTERN_OK ? model_declared_apply(&m->version->facts, m->index, err) : st;
 }
 
 /* A file, or what is in a directory. */

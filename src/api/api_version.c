@@ -15,6 +15,9 @@ void cistern_version_free(cistern_version *v)
         return;
     catalog_version_clear(&v->v);
     model_facts_clear(&v->facts);
+    for (size_t i = 0; i < v->remark_count; i++)
+        free(v->remarks[i]);
+    free(v->remarks);
     free(v->aliases);
     free(v->path);
     free(v);
@@ -125,6 +128,11 @@ void cistern_version_facts(const cistern_version *v, cistern_facts *out)
     api_sized_give(&facts, sizeof facts, out);
 }
 
+const char *cistern_version_note(const cistern_version *v, size_t i)
+{
+    return i < v->remark_count ? v->remarks[i] : NULL;
+}
+
 const char *cistern_version_label(const cistern_version *v, uint32_t class_index)
 {
     return v->facts.labels && class_index < v->facts.classes ? v->facts.labels[class_index] : NULL;
@@ -167,15 +175,31 @@ cistern_status api_version_listed(cistern *c, catalog_version *from, const catal
     return CISTERN_OK;
 }
 
-/* The kind is in the tensor index; where that is not at hand it stays unknown. */
-static void find_kind(cistern *c, cistern_version *v, const model_index *index)
+cistern_status api_version_tell(cistern_version *v, const model_index *index, cistern_error *err)
+{
+    size_t n = model_index_note_count(index);
+    cistern_status st = CISTERN_OK;
+    snprintf(v->kind, sizeof v->kind, "%s", model_index_kind(index));
+    if (n > 0)
+        st = base_calloc(n, sizeof *v->remarks, &v->remarks, err);
+    while (st == CISTERN_OK && v->remark_count < n) {
+        st = base_strdup(model_index_note_peek(index, v->remark_count), &v->remarks[v->remark_count], err);
+        v->remark_count += st == CISTERN_OK;
+    }
+    return st;
+}
+
+/* What only the tensor index says; where that is not at hand it stays unknown. */
+static cistern_status tell(cistern *c, cistern_version *v, const model_index *index, cistern_error *err)
 {
     model_index *stored = NULL;
+    cistern_status st = CISTERN_OK;
     if (!index && tiers_index_get(c->chain, &v->v, &stored, NULL, NULL) == CISTERN_OK)
         index = stored;
     if (index)
-        snprintf(v->kind, sizeof v->kind, "%s", model_index_kind(index));
+        st = api_version_tell(v, index, err);
     model_index_free(stored);
+    return st;
 }
 
 cistern_status api_version_new(cistern *c, catalog_version *from, const model_index *index,
@@ -183,15 +207,20 @@ cistern_status api_version_new(cistern *c, catalog_version *from, const model_in
 {
     catalog_listing listing;
     store *s = NULL;
+    cistern_version *v = NULL;
     cistern_status st = tiers_local(c->chain, &s, err);
     catalog_listing_init(&listing);
     if (st == CISTERN_OK)
         st = catalog_list(s, from->name, &listing, err);
     if (st == CISTERN_OK)
-        st = api_version_listed(c, from, &listing, out, err);
+        st = api_version_listed(c, from, &listing, &v, err);
     if (st == CISTERN_OK)
-        find_kind(c, *out, index);
+        st = tell(c, v, index, err);
     catalog_listing_clear(&listing);
+    if (st == CISTERN_OK)
+        *out = v;
+    else
+        cistern_version_free(v);
     return st;
 }
 

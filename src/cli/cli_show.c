@@ -115,5 +115,11 @@ void cli_show_json(term_json *j, const cistern_version *v)
     term_json_text_or_null(j, "who", cistern_version_who(v));
     put_facts(j, v);
     put_published(j, v);
+    if (cistern_version_note(v, 0)) {
+        term_json_array(j, "notes");
+        for (size_t i = 0; cistern_version_note(v, i); i++)
+            term_json_text(j, NULL, cistern_version_note(v, i));
+        term_json_end(j);
+    }
     put_files(j, v);
 }

@@ -126,6 +126,8 @@ static cistern_status put_text(cli *c, const cistern_version *v, cistern_error *
     put_pair(t, "recorded", when, NULL);
     put_facts(t, v);
     put_published(t, v);
+    for (size_t i = 0; cistern_version_note(v, i); i++)
+        put_pair(t, i ? "" : "notes", cistern_version_note(v, i), NULL);
     put_files(t, v);
     if (!cistern_version_is_here(v))
         put_pair(t, "here", "no: its bytes are damaged or gone; see: cistern verify", NULL);

@@ -140,6 +140,8 @@ class Input(cli_support.Case):
     def test_a_note_says_why_a_model_is_not_run(self):
         self.ok("add", INPUT / "refused_epsilons.keras", "--as", "x")
         self.assertIn("layer 'norm6' (BatchNormalization): it adds 0.01", self.notes)
+        self.assertIn("notes", self.ok("show", "x"))
+        self.assertIn("layer 'norm6' (BatchNormalization): it adds 0.01", self.json("show", "x")["notes"][0])
         self.fails(66, "classify", "x", self.sample(), parts=(), says=["not a VGG"])
         refused = self.run_raw("add", INPUT / "refused_sigmoid.keras", "--as", "y", "--arch", "vgg11")
         self.assertEqual(refused.returncode, 66)

@@ -55,6 +55,8 @@ struct cistern_version {
     size_t alias_count;
     bool here;
     char note[256];
+    char **remarks; /* notes of the tensor index */
+    size_t remark_count;
     char *path; /* of a file that is in no store; else NULL */
 };
 
@@ -118,10 +120,13 @@ cistern_status api_complete_facts(const cistern *c, const model_index *index, mo
 cistern_status api_store_of(const cistern *c, const char *name, store **out,
                             cistern_error *err) CISTERN_MUST_CHECK;
 
-/** Wrap a version (taken: *v is left initialised). @param index  NULL: the kind is looked up in the store. */
+/** Wrap a version (taken: *v is left initialised). @param index  NULL: looked up in the store. */
 cistern_status api_version_new(cistern *c, catalog_version *v, const model_index *index,
                                cistern_version **out, cistern_error *err) CISTERN_MUST_CHECK;
-/** The same for list members: aliases given, kind not looked up. */
+/** What the index says of itself, its kind and notes: once. */
+cistern_status api_version_tell(cistern_version *v, const model_index *index,
+                                cistern_error *err) CISTERN_MUST_CHECK;
+/** The same as api_version_new for list members: aliases given, nothing looked up in the index. */
 cistern_status api_version_listed(cistern *c, catalog_version *v, const catalog_listing *listing,
                                   cistern_version **out, cistern_error *err) CISTERN_MUST_CHECK;
 
