@@ -131,20 +131,6 @@ static cistern_status read_list(formats_protobuf *p, attribute *a)
     }
 }
 
-static cistern_status read_function(formats_protobuf *p, attribute *a)
-{
-    formats_field f;
-    bool more;
-
-    for (;;) {
-        TRY(formats_protobuf_next(p, &f, &more));
-        if (!more)
-            return CISTERN_OK;
-        if (f.number == 1)
-            TRY(formats_protobuf_text(p, &f, &a->function));
-    }
-}
-
 /* A shape of unknown rank, which attributes may have; and what is no message. */
 static bool is_unknown_shape(const formats_protobuf *p, const formats_field *field)
 {
@@ -189,7 +175,7 @@ static cistern_status read_value(formats_protobuf *p, attribute *a)
             a->has_tensor = true;
         } else if (f.number == ATTR_FUNCTION) {
             TRY(formats_protobuf_enter(p, &f, &inner));
-            TRY(read_function(&inner, a));
+            TRY(formats_protobuf_last_text(&inner, 1, &a->function));
         }
     }
 }

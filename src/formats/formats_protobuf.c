@@ -132,6 +132,22 @@ cistern_status formats_protobuf_text(const formats_protobuf *p, const formats_fi
     return CISTERN_OK;
 }
 
+cistern_status formats_protobuf_last_text(formats_protobuf *p, uint32_t number, formats_text *out)
+{
+    formats_field f;
+    bool more;
+
+    for (;;) {
+        cistern_status st = formats_protobuf_next(p, &f, &more);
+        if (st != CISTERN_OK || !more)
+            return st;
+        if (f.number == number)
+            st = formats_protobuf_text(p, &f, out);
+        if (st != CISTERN_OK)
+            return st;
+    }
+}
+
 cistern_status formats_protobuf_number(const formats_protobuf *p, const formats_field *field, uint64_t *out)
 {
     if (field->wire != FORMATS_WIRE_VARINT)

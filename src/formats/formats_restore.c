@@ -45,22 +45,14 @@ static const formats_node *source(const formats_graph *g, formats_text name, uin
     return NULL;
 }
 
-/* The first text with this number in a message. */
+/* The last text with this number in a message. */
 static cistern_status text_in(const formats_protobuf *outer, const formats_field *field, uint32_t number,
                               formats_text *out)
 {
     formats_protobuf p;
-    formats_field f;
-    bool more;
 
     TRY(formats_protobuf_enter(outer, field, &p));
-    for (;;) {
-        TRY(formats_protobuf_next(&p, &f, &more));
-        if (!more)
-            return CISTERN_OK;
-        if (f.number == number)
-            TRY(formats_protobuf_text(&p, &f, out));
-    }
+    return formats_protobuf_last_text(&p, number, out);
 }
 
 /* The next input of a call that is no control input. */

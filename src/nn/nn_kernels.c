@@ -21,15 +21,15 @@ static const nn_kernels avx2 = {
                  nn_winograd_multiply_f32_32__avx2, nn_winograd_output_f32_16__avx2},
 };
 
-static const nn_kernels avx512 = {
-    .conv3x3 = nn_conv3x3_f32_28x16__avx512,
-    .linear_f32 = nn_linear_f32__avx512,
-    .linear_f16 = nn_linear_f16__avx512,
-    .linear_bf16 = nn_linear_bf16__avx512,
-    .linear_lines_f32 = nn_linear_lines_f32__avx512,
-    .winograd = {nn_winograd_weights_f32_16__avx512, nn_winograd_input_f32_16__avx512,
-                 nn_winograd_multiply_f32_32__avx512, nn_winograd_output_f32_16__avx512},
-};
+/* AMX has them, too: its rows are beside them. */
+#define AVX512_KERNELS                                                                                       \
+    .conv3x3 = nn_conv3x3_f32_28x16__avx512, .linear_f32 = nn_linear_f32__avx512,                            \
+    .linear_f16 = nn_linear_f16__avx512, .linear_bf16 = nn_linear_bf16__avx512,                              \
+    .linear_lines_f32 = nn_linear_lines_f32__avx512,                                                         \
+    .winograd = {nn_winograd_weights_f32_16__avx512, nn_winograd_input_f32_16__avx512,                       \
+                 nn_winograd_multiply_f32_32__avx512, nn_winograd_output_f32_16__avx512}
+
+static const nn_kernels avx512 = {AVX512_KERNELS};
 
 static const nn_rows_kernels rows_amx = {nn_rows_begin__amx,
                                          nn_rows_end__amx,
@@ -39,16 +39,7 @@ static const nn_rows_kernels rows_amx = {nn_rows_begin__amx,
                                          nn_rows_output_f32_16__amx};
 
 /* The linear layers are bound by memory; the first convolution has too few channels. */
-static const nn_kernels amx = {
-    .conv3x3 = nn_conv3x3_f32_28x16__avx512,
-    .linear_f32 = nn_linear_f32__avx512,
-    .linear_f16 = nn_linear_f16__avx512,
-    .linear_bf16 = nn_linear_bf16__avx512,
-    .linear_lines_f32 = nn_linear_lines_f32__avx512,
-    .winograd = {nn_winograd_weights_f32_16__avx512, nn_winograd_input_f32_16__avx512,
-                 nn_winograd_multiply_f32_32__avx512, nn_winograd_output_f32_16__avx512},
-    .rows = &rows_amx,
-};
+static const nn_kernels amx = {AVX512_KERNELS, .rows = &rows_amx};
 #endif
 
 const nn_kernels *nn_kernels_of(nn_isa isa)

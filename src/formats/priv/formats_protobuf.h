@@ -60,6 +60,9 @@ cistern_status formats_protobuf_enter(const formats_protobuf *p, const formats_f
 /** The bytes in a field as text. @retval UNREADABLE  it holds none. */
 cistern_status formats_protobuf_text(const formats_protobuf *p, const formats_field *field,
                                      formats_text *out) CISTERN_MUST_CHECK;
+/** The last text with this number in the rest of a message; *out untouched where there is none. */
+cistern_status formats_protobuf_last_text(formats_protobuf *p, uint32_t number,
+                                          formats_text *out) CISTERN_MUST_CHECK;
 /** A whole number. @retval UNREADABLE  the field is none. */
 cistern_status formats_protobuf_number(const formats_protobuf *p, const formats_field *field,
                                        uint64_t *out) CISTERN_MUST_CHECK;
