@@ -67,6 +67,7 @@ cistern_status cistern_session_new(cistern_model *model, const cistern_session_o
         cistern_session_free(s);
         return st;
     }
+    api_warm_begin(s);
     *out = s;
     return CISTERN_OK;
 }
@@ -75,6 +76,7 @@ void cistern_session_free(cistern_session *s)
 {
     if (!s)
         return;
+    api_warm_end(s);
     nn_session_free(s->session);
     nn_net_free(s->net);
     cistern_model_free(s->model);

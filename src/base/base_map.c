@@ -14,6 +14,9 @@
 
 #define SMAPS_MAX ((size_t)64 << 20) /* bytes: 65,530 mappings, the most of a process, have less */
 
+#define FAULT_AROUND                                                                                         \
+    ((size_t)64 << 10) /* bytes that a fault on a file maps at least, unless set otherwise in debugfs */
+
 #if !defined(MADV_POPULATE_READ)
 #define MADV_POPULATE_READ 22 /* Linux 5.14; older ones refuse it, which is as good as advice not taken */
 #endif
@@ -58,15 +61,20 @@ cistern_status base_map_fd(int fd, base_map *out, cistern_error *err)
     return CISTERN_OK;
 }
 
+/* The same address for the calls that take one which could be written to. */
+static void *address(const void *data)
+{
+    union {
+        const void *read_only;
+        void *data;
+    } same = {.read_only = data};
+    return same.data;
+}
+
 void base_map_clear(base_map *map)
 {
-    if (map->data) {
-        union {
-            const uint8_t *read_only;
-            void *data;
-        } whole = {.read_only = map->data};
-        munmap(whole.data, map->size);
-    }
+    if (map->data)
+        munmap(address(map->data), map->size);
     map->data = NULL;
     map->size = 0;
 }
@@ -77,6 +85,16 @@ static bool is_here(int fd, uint64_t offset)
     char byte;
     struct iovec one = {&byte, 1};
     return preadv2(fd, &one, 1, (off_t)offset, RWF_NOWAIT) == 1;
+}
+
+/* Reading, not MADV_POPULATE_READ: see base_pages_touch. */
+void base_map_touch(const uint8_t *data, size_t bytes)
+{
+    unsigned char here = 0;
+    if (bytes == 0 || mincore(address(data), 1, &here) != 0 || (here & 1) == 0)
+        return;
+    for (size_t i = 0; i < bytes; i += FAULT_AROUND)
+        (void)*(const volatile uint8_t *)(data + i);
 }
 
 void base_map_bring(int fd, uint64_t offset, uint64_t n)

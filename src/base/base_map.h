@@ -26,6 +26,13 @@ void base_map_clear(base_map *map);
 bool base_map_is_huge(const base_map *map);
 
 /**
+ * Touch a part of a mapping where the page cache holds it already, so that later touches are no faults. What would have to be read
+ * from a disk is left alone, as its first page tells.
+ * @param data  at a multiple of BASE_PAGES_ALIGN. As for any other reader the file must not have become shorter.
+ */
+void base_map_touch(const uint8_t *data, size_t bytes);
+
+/**
  * Bring n bytes of a file from `offset` on into the page cache, in huge pages where the file system can, unless they are there:
  * before they are read by other means, which would leave them there in small ones. Advice: nothing is told.
  */

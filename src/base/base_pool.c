@@ -11,6 +11,7 @@
  *  2. A thread enters a round at most once; one that wakes too late finds it closed and is not waited for.
  *  3. Who sleeps says so before a last look at `state`; who changes `state` looks for sleepers after: no wake
  * is lost (both sides are sequentially consistent).
+ *  4. Work beside the rounds is guarded by `lock`; `beside_left` says, without it, that a step may be begun.
  */
 #include "base_pool.h"
 
@@ -22,6 +23,9 @@
 
 #define SPIN_NS                                                                                              \
     40000 /* look for work this long before sleeping: a layer's gap is shorter, an idle process is not */
+/* A thread is kept apart from the pool's maker for so long: by then whatever starts and ends at once has ended, and of what goes on
+ * the system has seen how busy it is. */
+#define APART_NS   UINT64_C(1000000000)
 #define SPIN_BATCH 16 /* pauses between two looks at the clock */
 #define OPEN       ((uint64_t)1 << 31)
 #define INSIDE     (OPEN - 1)
@@ -30,7 +34,16 @@ typedef struct worker {
     base_pool *pool;
     unsigned index;
     base_thread thread;
+    base_cpus cpus;   /* that it settles on */
+    uint64_t settles; /* when, ns; 0: it has */
 } worker;
+
+typedef struct beside {
+    base_pool_beside_fn fn;
+    void *user;
+    size_t steps, next;
+    unsigned inside; /* steps that run */
+} beside;
 
 struct base_pool {
     _Alignas(64) atomic_uint_fast64_t state; /* round << 32 | open << 31 | threads inside */
@@ -45,6 +58,9 @@ struct base_pool {
     pthread_mutex_t turn; /* held by the caller whose round it is */
     pthread_mutex_t lock; /* for the two conditions */
     pthread_cond_t work, done;
+    beside beside;
+    atomic_bool beside_left;
+    pthread_cond_t beside_done;
     worker workers[];
 };
 
@@ -64,11 +80,12 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* Whether a round that this thread has not seen is open, or the end has come. */
+/* Whether a round that this thread has not seen is open, something is left to do beside, or the end has come. */
 static bool work_is_there(base_pool *pool, uint64_t seen)
 {
     uint64_t state = atomic_load(&pool->state);
-    return ((state & OPEN) && state >> 32 != seen) || atomic_load(&pool->quit);
+    return ((state & OPEN) && state >> 32 != seen) || atomic_load(&pool->beside_left) ||
+           atomic_load(&pool->quit);
 }
 
 static bool nobody_is_inside(base_pool *pool)
@@ -150,16 +167,51 @@ static void leave(base_pool *pool)
     }
 }
 
+/* Take one step beside the rounds, if one is left. */
+static bool step_beside(base_pool *pool)
+{
+    beside *b = &pool->beside;
+    if (!atomic_load(&pool->beside_left)) {
+        return false;
+    }
+    pthread_mutex_lock(&pool->lock);
+    bool left = b->next < b->steps;
+    if (left) {
+        beside now = *b;
+        b->inside++;
+        b->next++;
+        atomic_store(&pool->beside_left, b->next < b->steps);
+        pthread_mutex_unlock(&pool->lock);
+        now.fn(now.user, now.next);
+        pthread_mutex_lock(&pool->lock);
+        if (--b->inside == 0) {
+            pthread_cond_broadcast(&pool->beside_done);
+        }
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return left;
+}
+
+static void settle(worker *self)
+{
+    if (self->settles && now_ns() > self->settles) {
+        base_thread_settle(&self->cpus);
+        self->settles = 0;
+    }
+}
+
 static void *worker_main(void *arg)
 {
     worker *self = arg;
     base_pool *pool = self->pool;
     uint64_t seen = 0;
+    self->settles = now_ns() + APART_NS;
     while (!atomic_load(&pool->quit)) {
         if (enter(pool, &seen)) {
             take_jobs(pool, self->index);
             leave(pool);
-        } else {
+        } else if (!step_beside(pool)) {
+            settle(self);
             wait_for_work(pool, seen);
         }
     }
@@ -195,10 +247,11 @@ cistern_status base_pool_new(unsigned threads, base_pool **out, cistern_error *e
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->work, NULL);
     pthread_cond_init(&pool->done, NULL);
+    pthread_cond_init(&pool->beside_done, NULL);
     for (unsigned i = 1; i < threads; i++) {
         worker *w = &pool->workers[i];
         *w = (worker){.pool = pool, .index = i};
-        status = base_thread_start(&w->thread, worker_main, w, err);
+        status = base_thread_start_apart(&w->thread, worker_main, w, &w->cpus, err);
         if (status != CISTERN_OK) {
             base_pool_free(pool);
             return base_frame(err, status, "cannot start compute thread %u of %u", i + 1, threads);
@@ -219,6 +272,7 @@ void base_pool_free(base_pool *pool)
     for (unsigned i = 1; i < pool->threads; i++) {
         base_thread_join(&pool->workers[i].thread);
     }
+    pthread_cond_destroy(&pool->beside_done);
     pthread_cond_destroy(&pool->done);
     pthread_cond_destroy(&pool->work);
     pthread_mutex_destroy(&pool->lock);
@@ -262,4 +316,36 @@ void base_pool_run(base_pool *pool, base_pool_fn fn, void *user, size_t jobs)
     atomic_fetch_and(&pool->state, ~OPEN);
     wait_for_end(pool);
     pthread_mutex_unlock(&pool->turn);
+}
+
+void base_pool_beside(base_pool *pool, base_pool_beside_fn fn, void *user, size_t steps)
+{
+    if (!pool || pool->threads == 1 || steps == 0) {
+        return;
+    }
+    pthread_mutex_lock(&pool->lock);
+    beside *b = &pool->beside;
+    if (b->next == b->steps && b->inside == 0) {
+        *b = (beside){.fn = fn, .user = user, .steps = steps};
+        atomic_store(&pool->beside_left, true);
+        pthread_cond_broadcast(&pool->work);
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void base_pool_beside_end(base_pool *pool, const void *user)
+{
+    if (!pool) {
+        return;
+    }
+    pthread_mutex_lock(&pool->lock);
+    beside *b = &pool->beside;
+    if (b->user == user) {
+        b->next = b->steps;
+        atomic_store(&pool->beside_left, false);
+        while (b->user == user && b->inside > 0) {
+            pthread_cond_wait(&pool->beside_done, &pool->lock);
+        }
+    }
+    pthread_mutex_unlock(&pool->lock);
 }

@@ -7,6 +7,7 @@
  *  3. Calls from several threads at once are served one after the other; a job must not call base_pool_run.
  *  4. Nothing is allocated after base_pool_new. Idle threads look for work for some tens of microseconds,
  * then sleep.
+ *  5. Work beside the rounds is only done by threads that have no round to take part in, and no round waits for it.
  *
  * Which thread runs which job is not fixed: a result must not depend on it. Not for work that blocks
  * (transfers and hashing start their own threads).
@@ -48,5 +49,22 @@ typedef void (*base_pool_fn)(void *user, size_t job, unsigned thread);
  * Threads: any. Allocates: no.
  */
 void base_pool_run(base_pool *pool, base_pool_fn fn, void *user, size_t jobs);
+
+/** One step of work beside the rounds: short, for a thread that is in one joins the next round only after it. */
+typedef void (*base_pool_beside_fn)(void *user, size_t step);
+
+/**
+ * Let the pool's other threads call fn(user, step) for each step from 0 to steps - 1 while there is no round for them: what makes
+ * later rounds shorter and may as well be left undone. Returns at once. Steps begin in ascending order; on several threads, if
+ * there are several.
+ *
+ * Nothing is done if there are no other threads, or while what was given before is not finished.
+ * @param user  must live, with all that fn uses, until base_pool_beside_end.
+ * Threads: any. Allocates: no.
+ */
+void base_pool_beside(base_pool *pool, base_pool_beside_fn fn, void *user, size_t steps);
+/** After it no step of this user's runs, nor will one begin: waits for those that run. Of one that is not there: nothing.
+ *  @param pool  NULL allowed. */
+void base_pool_beside_end(base_pool *pool, const void *user);
 
 #endif

@@ -2,6 +2,7 @@
 #include "base_thread.h"
 #include "priv/base_text.h"
 #include <errno.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <time.h>
 
@@ -10,7 +11,26 @@
 /* What a thread's own instructions raise: where it is blocked the system ends the process and asks no handler. */
 static const int own_faults[] = {SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGTRAP};
 
-cistern_status base_thread_start(base_thread *out, void *(*fn)(void *), void *arg, cistern_error *err)
+/* How a thread is made that may run on every CPU of the caller's but the one that the caller is on; false: there is no other. */
+static bool attribute_apart(pthread_attr_t *out, base_cpus *out_all)
+{
+    cpu_set_t cpus;
+    int own = sched_getcpu();
+    _Static_assert(sizeof cpus == sizeof *out_all, "the system's set of CPUs");
+    if (own < 0 || sched_getaffinity(0, sizeof cpus, &cpus) != 0)
+        return false;
+    memcpy(out_all, &cpus, sizeof cpus);
+    CPU_CLR((size_t)own, &cpus);
+    if (CPU_COUNT(&cpus) == 0 || pthread_attr_init(out) != 0)
+        return false;
+    if (pthread_attr_setaffinity_np(out, sizeof cpus, &cpus) == 0)
+        return true;
+    pthread_attr_destroy(out);
+    return false;
+}
+
+static cistern_status start(base_thread *out, const pthread_attr_t *attribute, void *(*fn)(void *), void *arg,
+                            cistern_error *err)
 {
     sigset_t all, before;
     pthread_t handle;
@@ -20,12 +40,40 @@ cistern_status base_thread_start(base_thread *out, void *(*fn)(void *), void *ar
     int masked = pthread_sigmask(SIG_SETMASK, &all, &before); /* a thread inherits its creator's mask */
     if (masked != 0)
         return base_fail_errno(err, masked, "cannot block signals");
-    int failed = pthread_create(&handle, NULL, fn, arg);
+    int failed = pthread_create(&handle, attribute, fn, arg);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (failed != 0)
         return base_fail_errno(err, failed, "cannot start a thread");
     out->handle = handle;
     return CISTERN_OK;
+}
+
+cistern_status base_thread_start(base_thread *out, void *(*fn)(void *), void *arg, cistern_error *err)
+{
+    return start(out, NULL, fn, arg, err);
+}
+
+cistern_status base_thread_start_apart(base_thread *out, void *(*fn)(void *), void *arg, base_cpus *out_all,
+                                       cistern_error *err)
+{
+    pthread_attr_t attribute;
+    cistern_status status = CISTERN_UNEXPECTED;
+    memset(out_all, 0, sizeof *out_all);
+    if (attribute_apart(&attribute, out_all)) {
+        status = start(out, &attribute, fn, arg, NULL);
+        pthread_attr_destroy(&attribute);
+    }
+    return status == CISTERN_OK
+               ? status
+               : start(out, NULL, fn, arg, err); /* those CPUs may just have been taken away */
+}
+
+void base_thread_settle(const base_cpus *cpus)
+{
+    cpu_set_t set;
+    memcpy(&set, cpus, sizeof set);
+    if (CPU_COUNT(&set) > 0)
+        (void)sched_setaffinity(0, sizeof set, &set);
 }
 
 void base_thread_join(base_thread *t)

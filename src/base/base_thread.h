@@ -13,6 +13,20 @@ typedef struct base_thread {
 /** Start fn(arg) on its own thread with signals blocked (see above); join it with base_thread_join. */
 cistern_status base_thread_start(base_thread *out, void *(*fn)(void *), void *arg,
                                  cistern_error *err) CISTERN_MUST_CHECK;
+/** CPUs, as the system counts them. */
+typedef struct base_cpus {
+    uint64_t word[16]; /* 1024: where there are more, nothing is kept apart */
+} base_cpus;
+/**
+ * The same, on another CPU than the caller's where it may use several, until base_thread_settle. Some kernels, those of virtual
+ * machines above all, put a thread that is new or wakes beside the one that made it, and move one of the two only at a tick of
+ * their clock or several: 4 to 12 ms in which two threads compute like one.
+ * @param out_all  the CPUs that the caller may use, written before fn begins.
+ */
+cistern_status base_thread_start_apart(base_thread *out, void *(*fn)(void *), void *arg, base_cpus *out_all,
+                                       cistern_error *err) CISTERN_MUST_CHECK;
+/** From now on the calling thread runs wherever the system wants. @param cpus  from base_thread_start_apart */
+void base_thread_settle(const base_cpus *cpus);
 void base_thread_join(base_thread *t);
 
 /** Milliseconds of CLOCK_MONOTONIC, which stands still while the machine sleeps; only differences mean anything. */

@@ -59,6 +59,29 @@ static void in_a_child(bool (*act)(api_fixture *, opened *), api_fixture *f, ope
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+static bool child_frees(api_fixture *f, opened *o)
+{
+    opened_free(o);
+    cistern_free(f->c);
+    return true;
+}
+
+/* Its memory may be being touched by the pool's other threads just then, which a child does not have. */
+static void a_session_is_freed_at_once_here_and_in_a_child(void **state)
+{
+    api_fixture *f = *state;
+    cistern_error err = CISTERN_ERROR_INIT;
+    pull_as(f->c, f->url, "digits");
+    for (int i = 0; i < 20; i++) {
+        opened o = {NULL, NULL, {0}};
+        assert_ok(cistern_model_open(f->c, "digits", NULL, &o.m, &err), &err);
+        assert_ok(cistern_session_new(o.m, NULL, &o.s, &err), &err);
+        if (i % 4 == 0)
+            in_a_child(child_frees, f, &o);
+        opened_free(&o);
+    }
+}
+
 static unsigned threads_of_this_process(void)
 {
     unsigned count = 0;
@@ -256,6 +279,7 @@ static void one_context_serves_many_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        T(a_session_is_freed_at_once_here_and_in_a_child),
         T(a_session_runs_in_a_forked_child_and_in_its_parent),
         T(so_does_a_single_layer),
         T(so_does_a_child_of_the_child),

@@ -248,6 +248,25 @@ static void what_was_brought_is_mapped_in_huge_pages(void **state)
     free(bytes);
 }
 
+static void touching_a_mapping_changes_nothing(void **state)
+{
+    temp_dir *t = *state;
+    cistern_error err = CISTERN_ERROR_INIT;
+    unsigned char *bytes = some_bytes(LARGE);
+    base_map map;
+    int fd = write_plainly(t, "file", bytes, LARGE);
+    assert_ok(base_map_fd(fd, &map, &err), &err);
+    close(fd);
+    base_map_touch(map.data, map.size);
+    base_map_touch(map.data + BLOCK, map.size - BLOCK);
+    base_map_touch(map.data, 1);
+    base_map_touch(map.data, 0);
+    base_map_touch(NULL, 0);
+    assert_memory_equal(map.data, bytes, LARGE);
+    base_map_clear(&map);
+    free(bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +278,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_file_written_in_blocks_is_mapped_in_huge_pages, setup, teardown),
         cmocka_unit_test_setup_teardown(small_pages_and_nothing_are_not_huge, setup, teardown),
         cmocka_unit_test_setup_teardown(bringing_changes_nothing_and_survives_everything, setup, teardown),
+        cmocka_unit_test_setup_teardown(touching_a_mapping_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_brought_is_mapped_in_huge_pages, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -148,10 +148,60 @@ static void a_signal_ends_a_sleep(void **state)
     sigaction(SIGUSR1, &before, NULL);
 }
 
+/* From /proc, as the C library tells it only to programs that want more than POSIX. */
+static long cpus_of_this_thread(void)
+{
+    char line[4096];
+    long count = 0;
+    FILE *file = fopen("/proc/thread-self/status", "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file)) {
+        if (strncmp(line, "Cpus_allowed:", 13) != 0)
+            continue;
+        for (const char *digit = line + 13; *digit; digit++) {
+            unsigned value = 0;
+            if (sscanf(digit, "%1x", &value) == 1 && *digit != ' ' && *digit != '\t')
+                for (; value; value >>= 1)
+                    count += value & 1;
+        }
+    }
+    fclose(file);
+    return count;
+}
+
+typedef struct apart_state {
+    base_cpus all;
+    long allowed, settled; /* CPUs that the thread may use */
+} apart_state;
+
+static void *settle(void *arg)
+{
+    apart_state *a = arg;
+    a->allowed = (long)cpus_of_this_thread();
+    base_thread_settle(&a->all);
+    a->settled = (long)cpus_of_this_thread();
+    return NULL;
+}
+
+static void a_thread_apart_has_all_cpus_but_one_until_it_settles(void **state)
+{
+    (void)state;
+    cistern_error err = CISTERN_ERROR_INIT;
+    apart_state a = {.allowed = 0};
+    long own = (long)cpus_of_this_thread();
+    base_thread t;
+    assert_ok(base_thread_start_apart(&t, settle, &a, &a.all, &err), &err);
+    base_thread_join(&t);
+    assert_int_equal(a.allowed, own > 1 ? own - 1 : own);
+    assert_int_equal(a.settled, own);
+    assert_int_equal((long)cpus_of_this_thread(), own); /* the caller's are as they were */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(signals_stay_with_the_programs_own_threads),
+        cmocka_unit_test(a_thread_apart_has_all_cpus_but_one_until_it_settles),
         cmocka_unit_test(time_only_goes_forward),
         cmocka_unit_test(the_time_is_rfc_3339_in_utc),
         cmocka_unit_test(a_token_cancels),

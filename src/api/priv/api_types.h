@@ -19,6 +19,7 @@
 #include "priv/api_sized.h"
 #include "tiers_chain.h"
 #include "priv/api_packed.h"
+#include "priv/api_warm.h"
 
 /* Compute threads, and the process that they are threads of. */
 typedef struct api_crew {
@@ -84,6 +85,7 @@ struct cistern_session {
     nn_net *net;
     nn_session *session;
     model_preprocess preprocess;
+    api_warm warm;
 };
 
 /** The call's token, progress and log as the rooms take them; `forward` must live as long as `out`.
