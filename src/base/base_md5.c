@@ -1,15 +1,15 @@
 /* MD5 of a file; see base_md5.h. */
 #include "base_md5.h"
 
-#include <openssl/evp.h>
 #include <stdlib.h>
+#include "base_crypto.h"
 #include "base_file.h"
 #include "base_mem.h"
 
 #define PIECE (1u << 20) /* bytes read at a time */
 
-static cistern_status hash(EVP_MD_CTX *context, int fd, uint64_t size, const base_run *run,
-                           cistern_error *err)
+static cistern_status hash(const base_crypto *crypto, EVP_MD_CTX *context, int fd, uint64_t size,
+                           const base_run *run, cistern_error *err)
 {
     unsigned char *piece = malloc(PIECE);
     cistern_status status = piece != NULL ? CISTERN_OK : base_fail_memory(err, PIECE);
@@ -18,7 +18,7 @@ static cistern_status hash(EVP_MD_CTX *context, int fd, uint64_t size, const bas
         status = base_cancelled(run != NULL ? run->cancel : NULL)
                      ? base_fail(err, CISTERN_CANCELLED, "interrupted")
                      : base_pread_full(fd, piece, n, at, err);
-        if (status == CISTERN_OK && EVP_DigestUpdate(context, piece, n) != 1)
+        if (status == CISTERN_OK && crypto->EVP_DigestUpdate(context, piece, n) != 1)
             status = base_fail(err, CISTERN_UNEXPECTED, "MD5 failed");
         at += n;
     }
@@ -31,17 +31,20 @@ cistern_status base_md5_of_file(int fd, uint64_t size, const base_run *run, char
 {
     static const char digits[] = "0123456789abcdef";
     unsigned char bytes[EVP_MAX_MD_SIZE];
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    const base_crypto *crypto = base_crypto_get();
+    EVP_MD_CTX *context = crypto ? crypto->EVP_MD_CTX_new() : NULL;
     cistern_status status = CISTERN_OK;
+    if (crypto == NULL)
+        return base_fail(err, CISTERN_UNEXPECTED, "%s", BASE_CRYPTO_MISSING);
     if (context == NULL)
         return base_fail_memory(err, 0);
-    if (EVP_DigestInit_ex(context, EVP_md5(), NULL) != 1)
+    if (crypto->EVP_DigestInit_ex(context, crypto->EVP_md5(), NULL) != 1)
         status = base_fail(err, CISTERN_UNEXPECTED, "this system's libcrypto refuses MD5");
     if (status == CISTERN_OK)
-        status = hash(context, fd, size, run, err);
-    if (status == CISTERN_OK && EVP_DigestFinal_ex(context, bytes, NULL) != 1)
+        status = hash(crypto, context, fd, size, run, err);
+    if (status == CISTERN_OK && crypto->EVP_DigestFinal_ex(context, bytes, NULL) != 1)
         status = base_fail(err, CISTERN_UNEXPECTED, "MD5 failed");
-    EVP_MD_CTX_free(context);
+    crypto->EVP_MD_CTX_free(context);
     for (size_t i = 0; status == CISTERN_OK && i < 16; i++) {
         out[2 * i] = digits[bytes[i] >> 4];
         out[2 * i + 1] = digits[bytes[i] & 15];

@@ -1,10 +1,10 @@
 /* Options of clouds, copied; see cloud_context.h. */
 #include "cloud_context.h"
-#include <openssl/crypto.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base_mem.h"
+#include "base_wipe.h"
 #include "cloud_s3_address.h"
 
 #define TEXTS        9 /* of cloud_s3_options */
@@ -64,7 +64,7 @@ void cloud_context_free(cloud_context *context)
         return;
     for (size_t i = 0; i < TEXTS; i++) {
         if (context->texts[i] != NULL)
-            OPENSSL_cleanse(context->texts[i], strlen(context->texts[i]));
+            base_wipe(context->texts[i], strlen(context->texts[i]));
         free(context->texts[i]);
     }
     pthread_mutex_destroy(&context->lock);

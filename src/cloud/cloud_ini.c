@@ -1,11 +1,11 @@
 /* Reading AWS's configuration files; see priv/cloud_ini.h. */
 #include "priv/cloud_ini.h"
 #include <ctype.h>
-#include <openssl/crypto.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base_mem.h"
+#include "base_wipe.h"
 
 #define EVERYWHERE "DEFAULT" /* configparser: what stands here holds in every section */
 
@@ -46,7 +46,7 @@ void cloud_ini_free(cloud_ini *ini)
     for (size_t i = 0; i < ini->count; i++) {
         free(ini->entries[i].name);
         if (ini->entries[i].value != NULL)
-            OPENSSL_cleanse(ini->entries[i].value, ini->entries[i].value_size);
+            base_wipe(ini->entries[i].value, ini->entries[i].value_size);
         free(ini->entries[i].value);
     }
     free(ini->entries);
@@ -102,7 +102,7 @@ static cistern_status extend(entry *e, size_t newlines, const char *text, size_t
     if (n > 0)
         memcpy(grown + old + newlines, text, n);
     if (e->value != NULL)
-        OPENSSL_cleanse(e->value, e->value_size);
+        base_wipe(e->value, e->value_size);
     free(e->value);
     e->value = grown;
     e->value_size = old + newlines + n + 1;

@@ -1,11 +1,11 @@
 /* Finding credentials, region and endpoint; see cloud_s3_config.h. Source: botocore's configloader.py, credentials.py,
  * configprovider.py. */
 #include "cloud_s3_config.h"
-#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base_file.h"
 #include "base_mem.h"
+#include "base_wipe.h"
 #include "priv/cloud_ini.h"
 
 #define DEFAULT_PROFILE "default"
@@ -46,7 +46,7 @@ static cistern_status read_file(const char *path, cloud_ini **out, cistern_error
     if (status == CISTERN_OK)
         status = cloud_ini_parse(text.data != NULL ? text.data : "", text.len, out, err);
     if (text.data != NULL)
-        OPENSSL_cleanse(text.data, text.len);
+        base_wipe(text.data, text.len);
     base_buf_clear(&text);
     return status == CISTERN_OK ? status : base_frame(err, status, "%s", path);
 }
@@ -284,7 +284,7 @@ cistern_status cloud_s3_config_read(const cloud_s3_options *options, cloud_s3_co
 static void wipe(char *secret)
 {
     if (secret != NULL)
-        OPENSSL_cleanse(secret, strlen(secret));
+        base_wipe(secret, strlen(secret));
     free(secret);
 }
 

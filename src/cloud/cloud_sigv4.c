@@ -3,14 +3,13 @@
  *     canonical request -> its SHA-256 in the string to sign -> HMAC with a key made of secret, day, region, service
  */
 #include "cloud_sigv4.h"
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "base_crypto.h"
 #include "base_mem.h"
 #include "base_sha256.h"
+#include "base_wipe.h"
 
 #define CANONICAL_MAX  (64u << 10) /* bytes: path and query of NET_URL_MAX each, fields of a few KiB */
 #define PARAMETERS_MAX 64          /* of a query that is signed */
@@ -190,9 +189,10 @@ cistern_status cloud_sigv4_canonical(const cloud_sigv4_request *request, base_bu
 
 static bool hmac(const void *key, size_t key_size, const char *text, base_digest *out)
 {
+    const base_crypto *crypto = base_crypto_get();
     unsigned n = sizeof out->bytes;
-    return HMAC(EVP_sha256(), key, (int)key_size, (const unsigned char *)text, strlen(text), out->bytes,
-                &n) != NULL;
+    return crypto && crypto->HMAC(crypto->EVP_sha256(), key, (int)key_size, (const unsigned char *)text,
+                                  strlen(text), out->bytes, &n) != NULL;
 }
 
 /* The key that holds for one day, region and service. */
@@ -209,7 +209,7 @@ static cistern_status signing_key(const cloud_sigv4_request *request, const clou
                 hmac(out->bytes, sizeof out->bytes, request->region, out) &&
                 hmac(out->bytes, sizeof out->bytes, request->service, out) &&
                 hmac(out->bytes, sizeof out->bytes, "aws4_request", out);
-    OPENSSL_cleanse(secret, strlen(secret));
+    base_wipe(secret, strlen(secret));
     free(secret);
     return done ? CISTERN_OK : base_fail(err, CISTERN_UNEXPECTED, "libcrypto makes no HMAC");
 }
@@ -230,7 +230,7 @@ static cistern_status sign(const cloud_sigv4_request *request, const cloud_key *
         status = base_fail(err, CISTERN_UNEXPECTED, "libcrypto makes no HMAC");
     if (status == CISTERN_OK)
         base_digest_hex(&digest, hex);
-    OPENSSL_cleanse(&signing, sizeof signing);
+    base_wipe(&signing, sizeof signing);
     free(to_sign);
     return status;
 }

@@ -1,4 +1,5 @@
 #include "cistern_test.h"
+#include "base_crypto.h"
 #include "base_sha256.h"
 
 /* FIPS 180-4 examples as published by NIST; the last is a million times 'a'. */
@@ -54,6 +55,53 @@ static void streaming_equals_one_call_and_reset_starts_again(void **state)
     base_sha256_free(NULL);
 }
 
+/* What libcrypto makes of it in one piece. */
+static void by_libcrypto(const uint8_t *bytes, size_t n, base_digest *out)
+{
+    const base_crypto *crypto = base_crypto_get();
+    assert_non_null(crypto);
+    EVP_MD_CTX *context = crypto->EVP_MD_CTX_new();
+    assert_non_null(context);
+    assert_int_equal(crypto->EVP_DigestInit_ex(context, crypto->EVP_sha256(), NULL), 1);
+    assert_int_equal(crypto->EVP_DigestUpdate(context, bytes, n), 1);
+    assert_int_equal(crypto->EVP_DigestFinal_ex(context, out->bytes, NULL), 1);
+    crypto->EVP_MD_CTX_free(context);
+}
+
+/* In pieces of `piece` bytes. */
+static void assert_as_libcrypto(const uint8_t *bytes, size_t n, size_t piece)
+{
+    base_sha256 *h = NULL;
+    base_digest d, expected;
+    assert_ok(base_sha256_new(&h, NULL), NULL);
+    for (size_t at = 0; at < n; at += piece)
+        base_sha256_update(h, bytes + at, n - at < piece ? n - at : piece);
+    base_sha256_final(h, &d);
+    base_sha256_free(h);
+    by_libcrypto(bytes, n, &expected);
+    assert_memory_equal(d.bytes, expected.bytes, sizeof d.bytes);
+}
+
+/* Short runs are computed here, the rest of long ones by libcrypto, on the state that was reached. */
+static void every_length_is_as_libcrypto_has_it(void **state)
+{
+    (void)state;
+    const size_t most = 300000;
+    uint8_t *bytes = malloc(most);
+    assert_non_null(bytes);
+    for (size_t i = 0; i < most; i++)
+        bytes[i] = (uint8_t)(i * 31 + (i >> 8) * 7);
+    for (size_t n = 0; n < 300; n++)
+        for (size_t piece = 1; piece < 140; piece += 23)
+            assert_as_libcrypto(bytes, n, piece);
+    for (size_t n = 131072 - 70; n < 131072 + 70; n++)
+        assert_as_libcrypto(bytes, n, 4093);
+    const size_t pieces[] = {1, 63, 64, 65, 1000, 65536, 131072, 131073, 300000};
+    for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++)
+        assert_as_libcrypto(bytes, most, pieces[i]);
+    free(bytes);
+}
+
 static void only_64_lower_case_digits_are_a_digest(void **state)
 {
     (void)state;
@@ -85,6 +133,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_answers),
         cmocka_unit_test(streaming_equals_one_call_and_reset_starts_again),
+        cmocka_unit_test(every_length_is_as_libcrypto_has_it),
         cmocka_unit_test(only_64_lower_case_digits_are_a_digest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
