@@ -2,16 +2,10 @@
 #include "base_crypto.h"
 
 #include <dlfcn.h>
-#include <pthread.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
 #define LIBRARY "libcrypto.so.3" /* the ABI of OpenSSL 3 */
-
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static base_crypto loaded;
-static bool is_loaded;
 
 static const struct {
     const char *name;
@@ -22,20 +16,16 @@ static const struct {
 #undef SYMBOL
 };
 
-static void load(void)
+bool base_crypto_load(base_crypto *out)
 {
-    void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+    void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     bool all = library != NULL;
     for (size_t i = 0; all && i < sizeof symbols / sizeof symbols[0]; i++) {
         void *address = dlsym(library, symbols[i].name);
-        memcpy((char *)&loaded + symbols[i].offset, &address, sizeof address);
+        memcpy((char *)out + symbols[i].offset, &address, sizeof address);
         all = address != NULL;
     }
-    is_loaded = all;
-}
-
-const base_crypto *base_crypto_get(void)
-{
-    pthread_once(&once, load);
-    return is_loaded ? &loaded : NULL;
+    if (library != NULL)
+        dlclose(library); /* it stays nevertheless; only the count of its users goes back */
+    return all;
 }

@@ -1,7 +1,7 @@
 /* libcrypto, loaded when it is first needed: a program that only opens and runs a model hashes a few small documents, and mapping
  * and relocating libcrypto would be a fourth of its start (docs/start.md).
  *
- * The table's members are libcrypto's functions by their own names. It is loaded once and stays.
+ * The table's members are libcrypto's functions by their own names; whoever needs it has one of their own. The library stays loaded.
  */
 #ifndef BASE_CRYPTO_H
 #define BASE_CRYPTO_H
@@ -10,6 +10,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/sha.h>
+#include <stdbool.h>
 
 #define BASE_CRYPTO_MISSING                                                                                  \
     "libcrypto.so.3 cannot be loaded, and it is needed: install it (Debian: apt install libssl3)"
@@ -32,7 +33,8 @@ typedef struct base_crypto {
 #undef MEMBER
 } base_crypto;
 
-/** NULL: it is not installed, or too old. Threads: any. */
-const base_crypto *base_crypto_get(void);
+/** @return false: it is not installed, or too old. Loads it at the first call of the process; later ones look it up (a few us).
+ *  Threads: any. */
+bool base_crypto_load(base_crypto *out);
 
 #endif

@@ -31,20 +31,21 @@ cistern_status base_md5_of_file(int fd, uint64_t size, const base_run *run, char
 {
     static const char digits[] = "0123456789abcdef";
     unsigned char bytes[EVP_MAX_MD_SIZE];
-    const base_crypto *crypto = base_crypto_get();
-    EVP_MD_CTX *context = crypto ? crypto->EVP_MD_CTX_new() : NULL;
+    base_crypto crypto;
+    bool loaded = base_crypto_load(&crypto);
+    EVP_MD_CTX *context = loaded ? crypto.EVP_MD_CTX_new() : NULL;
     cistern_status status = CISTERN_OK;
-    if (crypto == NULL)
+    if (!loaded)
         return base_fail(err, CISTERN_UNEXPECTED, "%s", BASE_CRYPTO_MISSING);
     if (context == NULL)
         return base_fail_memory(err, 0);
-    if (crypto->EVP_DigestInit_ex(context, crypto->EVP_md5(), NULL) != 1)
+    if (crypto.EVP_DigestInit_ex(context, crypto.EVP_md5(), NULL) != 1)
         status = base_fail(err, CISTERN_UNEXPECTED, "this system's libcrypto refuses MD5");
     if (status == CISTERN_OK)
-        status = hash(crypto, context, fd, size, run, err);
-    if (status == CISTERN_OK && crypto->EVP_DigestFinal_ex(context, bytes, NULL) != 1)
+        status = hash(&crypto, context, fd, size, run, err);
+    if (status == CISTERN_OK && crypto.EVP_DigestFinal_ex(context, bytes, NULL) != 1)
         status = base_fail(err, CISTERN_UNEXPECTED, "MD5 failed");
-    crypto->EVP_MD_CTX_free(context);
+    crypto.EVP_MD_CTX_free(context);
     for (size_t i = 0; status == CISTERN_OK && i < 16; i++) {
         out[2 * i] = digits[bytes[i] >> 4];
         out[2 * i + 1] = digits[bytes[i] & 15];

@@ -15,7 +15,9 @@
 struct base_sha256 {
     SHA256_CTX context;
     uint64_t size; /* bytes so far */
-    bool ended;    /* what is asked of it now has the digest of nothing: all zeros, which counts as damaged */
+    base_crypto crypto;
+    enum { NOT_TRIED, LOADED, MISSING } library; /* whether `crypto` is usable */
+    bool ended; /* what is asked of it now has the digest of nothing: all zeros, which counts as damaged */
 };
 
 /* Source: FIPS 180-4, section 4.2.2: of the cube roots of the first 64 primes. */
@@ -118,7 +120,9 @@ void base_sha256_free(base_sha256 *h)
 
 void base_sha256_reset(base_sha256 *h)
 {
-    memset(h, 0, sizeof *h);
+    memset(&h->context, 0, sizeof h->context);
+    h->size = 0;
+    h->ended = false;
     memcpy(h->context.h, first_state, sizeof first_state);
     h->context.md_len = BASE_SHA256_BYTES;
 }
@@ -128,9 +132,10 @@ void base_sha256_update(base_sha256 *h, const void *bytes, size_t n)
     if (n == 0)
         return;
     h->size += n;
-    const base_crypto *crypto = h->size > OWN_MOST ? base_crypto_get() : NULL;
-    if (crypto)
-        (void)crypto->SHA256_Update(&h->context, bytes, n); /* cannot fail */
+    if (h->size > OWN_MOST && h->library == NOT_TRIED)
+        h->library = base_crypto_load(&h->crypto) ? LOADED : MISSING;
+    if (h->size > OWN_MOST && h->library == LOADED)
+        (void)h->crypto.SHA256_Update(&h->context, bytes, n); /* cannot fail */
     else
         own_update(&h->context, bytes, n);
 }

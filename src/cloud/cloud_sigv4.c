@@ -189,10 +189,11 @@ cistern_status cloud_sigv4_canonical(const cloud_sigv4_request *request, base_bu
 
 static bool hmac(const void *key, size_t key_size, const char *text, base_digest *out)
 {
-    const base_crypto *crypto = base_crypto_get();
+    base_crypto crypto;
     unsigned n = sizeof out->bytes;
-    return crypto && crypto->HMAC(crypto->EVP_sha256(), key, (int)key_size, (const unsigned char *)text,
-                                  strlen(text), out->bytes, &n) != NULL;
+    return base_crypto_load(&crypto) &&
+           crypto.HMAC(crypto.EVP_sha256(), key, (int)key_size, (const unsigned char *)text, strlen(text),
+                       out->bytes, &n) != NULL;
 }
 
 /* The key that holds for one day, region and service. */
