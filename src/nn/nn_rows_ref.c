@@ -89,23 +89,23 @@ void nn_rows_range_f32_16__ref(const float *x, size_t tiles, const float *equal,
     }
 }
 
-/* The sum over channels and dy of tile t and output k at one position, in units of 65536. u and v: of that position. */
+/* The sum over channels and dy of tile t and output k at one position, in units of 65536, rounded down. u and v: of that
+ * position. Of the nine products of digits the smallest is left out. */
 static int64_t sum_of(const nn_rows_product *p, const int8_t *u, const int8_t *v, size_t t, size_t k)
 {
-    static const size_t pairs[6][2] = {{0, 0}, {0, 1}, {1, 0},
-                                       {0, 2}, {1, 1}, {2, 0}}; /* digits of u, of v */
-    int64_t sum[NN_ROWS_DIGITS] = {0}; /* by their place: h h; h m and m h; the others */
+    int64_t sum[2 * NN_ROWS_DIGITS - 2] = {0}; /* by place: h h; h m, m h; h l, m m, l h; m l, l m */
     for (size_t i = 0; i < 3 * NN_ROWS_CHANNELS; i++) {
         size_t dy = i / NN_ROWS_CHANNELS, c = i % NN_ROWS_CHANNELS;
         const int8_t *a = u + dy * NN_ROWS_U_DY + k / NN_BLOCK * NN_ROWS_U_HALF +
                           (c % NN_BLOCK * NN_BLOCK + k % NN_BLOCK) * NN_ROWS_BLOCKS + c / NN_BLOCK;
         const int8_t *b =
             v + (dy * p->columns + t) * NN_ROWS_V_TILE + c % NN_BLOCK * NN_ROWS_BLOCKS + c / NN_BLOCK;
-        for (size_t q = 0; q < 6; q++) {
-            sum[pairs[q][0] + pairs[q][1]] += a[pairs[q][0] * NN_ROWS_U_DIGIT] * b[pairs[q][1] * p->v_digit];
+        for (size_t q = 0; q < NN_ROWS_DIGITS * NN_ROWS_DIGITS - 1; q++) {
+            size_t of_a = q / NN_ROWS_DIGITS, of_b = q % NN_ROWS_DIGITS;
+            sum[of_a + of_b] += a[of_a * NN_ROWS_U_DIGIT] * b[of_b * p->v_digit];
         }
     }
-    return (sum[0] * 256 + sum[1]) * 256 + sum[2];
+    return (sum[0] * 256 + sum[1]) * 256 + sum[2] + (sum[3] - (sum[3] & 255)) / 256;
 }
 
 void nn_rows_multiply_fixed_32__ref(const nn_rows_product *p)
