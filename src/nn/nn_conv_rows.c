@@ -7,6 +7,7 @@
 /* Sizes that were measured on a machine with 48 KiB of L1 and 2 MiB of L2 (see docs). The weights of a chunk and position, 18 KiB,
  * must stay in L1 while all tiles are multiplied with them; a job's inputs and sums together in the thread's L2. */
 #define TILES_MOST    256               /* of a job */
+#define TILES_MOST_1  448               /* of one that need not keep sums from chunk to chunk */
 #define STRIP_MOST    64                /* tiles of a row in a job */
 #define PRODUCT_BYTES ((size_t)1500000) /* of the sums that a job keeps from chunk to chunk */
 #define RANGE_ROWS    8                 /* that one job looks at */
@@ -53,14 +54,15 @@ static void plan_jobs(nn_rows_plan *p, size_t all_rows, unsigned threads)
 {
     size_t pairs = up(p->outputs, NN_ROWS_PAIR), unit = p->pool ? 2 : 1;
     p->strip = up(p->columns, up(p->columns, STRIP_MOST));
-    size_t superblocks = up(all_rows, TILES_MOST / p->strip / unit * unit);
+    bool one = nn_rows_chunks(p->inputs) == 1;
+    size_t superblocks = up(all_rows, (one ? TILES_MOST_1 : TILES_MOST) / p->strip / unit * unit);
     if (superblocks > 1) {
         superblocks = up(superblocks, threads) * threads; /* so that threads end together */
     }
     p->rows = up(up(all_rows, superblocks), unit) * unit;
     superblocks = up(all_rows, p->rows) * strips_of(p);
     size_t fit = PRODUCT_BYTES / (NN_ROWS_POSITIONS * p->rows * p->strip * NN_ROWS_PAIR * sizeof(float));
-    p->group = nn_rows_chunks(p->inputs) > 1 ? least(fit ? fit : 1, pairs) : pairs;
+    p->group = one ? pairs : least(fit ? fit : 1, pairs);
     p->group = up(pairs, up(pairs, p->group));
     if (superblocks * groups_of(p) % threads != 0) {
         p->group = up(pairs, up(groups_of(p), threads) * threads);

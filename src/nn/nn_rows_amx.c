@@ -10,6 +10,7 @@
 
 #define ROW_BYTES 64       /* of a tile register */
 #define SUM       256      /* integers of a tile register */
+#define AHEAD     38       /* pixels */
 #define DIGITS    0x808080 /* added to a number, makes each of its bytes a digit, with the first bit inverted */
 
 /* ---- inputs ---- */
@@ -80,11 +81,22 @@ ALWAYS void input_two(const nn_rows_row *row, const float *x, const float *facto
     store_digits(k, v + second * v_stride, v_digit);
 }
 
+/* Pixels of some tiles later, to L1; behind the row's end that is what lies there, and never read. */
+ALWAYS void ask_ahead(const nn_rows_row *row, const float *x, const size_t blocks)
+{
+    for (size_t b = 0; b < blocks; b++) {
+        for (size_t i = AHEAD; i < AHEAD + NN_ROWS_OUT; i++) {
+            _mm_prefetch((const char *)(x + b * row->x_block + i * NN_BLOCK), _MM_HINT_T0);
+        }
+    }
+}
+
 ALWAYS void input_tiles(const nn_rows_row *row, const float *factor, const size_t blocks, int8_t *v,
                         size_t v_stride, size_t v_digit)
 {
     const float *x = row->x;
     for (size_t t = 0; t < row->tiles; t++, x += NN_ROWS_OUT * NN_BLOCK, v += NN_ROWS_V_TILE) {
+        ask_ahead(row, x, blocks);
         input_two(row, x, factor, 0, blocks, v, v_stride, v_digit);
         FORGET();
         input_two(row, x, factor, 1, blocks, v, v_stride, v_digit);
