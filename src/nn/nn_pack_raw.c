@@ -8,19 +8,18 @@
 typedef float four_anywhere __attribute__((vector_size(16), aligned(1), may_alias));
 typedef float four __attribute__((vector_size(16), may_alias));
 
-/* Whether the weights of these outputs can be copied as they are. */
-static bool is_plain(const nn_net_conv *conv, const size_t outputs[NN_BLOCK])
+/* Whether the weights of these outputs are rows of 32-bit numbers. */
+static bool is_in_rows(const nn_net_conv *conv, const size_t outputs[NN_BLOCK])
 {
     const model_tensor *t = &conv->weight.at;
-    bool plain = t->dtype == MODEL_F32 && !conv->var.data && t->stride[3] == 1 && t->stride[2] == 3 &&
-                 t->stride[1] == 9;
+    bool rows = t->dtype == MODEL_F32 && t->stride[3] == 1 && t->stride[2] == 3 && t->stride[1] == 9;
     for (size_t k = 0; k < NN_BLOCK; k++) {
-        plain = plain && outputs[k] < conv->outputs;
+        rows = rows && outputs[k] < conv->outputs;
     }
-    return plain;
+    return rows;
 }
 
-/* Whether they lie side by side already. */
+/* Whether they lie side by side already and can be copied as they are. */
 static bool is_side_by_side(const nn_net_conv *conv, const size_t outputs[NN_BLOCK])
 {
     const model_tensor *t = &conv->weight.at;
@@ -46,7 +45,19 @@ static inline void transpose_four(const uint8_t *const row[4], size_t at, float 
     *(four *)(out + 3 * NN_BLOCK) = (four){high_01[2], high_01[3], high_23[2], high_23[3]};
 }
 
-static void copy_transposed(const nn_net_conv *conv, const size_t outputs[NN_BLOCK], float *out)
+/* n weights of 16 outputs, multiplied in 64 bits and rounded once. */
+static inline void multiply(float *w, size_t n, const double *scale)
+{
+    for (size_t i = 0; i < n; i++, w += NN_BLOCK) {
+        for (size_t k = 0; k < NN_BLOCK; k++) {
+            w[k] = (float)((double)w[k] * scale[k]);
+        }
+    }
+}
+
+/* @param scale  of each output; NULL: 1. */
+static void transpose(const nn_net_conv *conv, const size_t outputs[NN_BLOCK], const double *scale,
+                      float *out)
 {
     const uint8_t *row[NN_BLOCK];
     size_t n = conv->inputs * 9, i = 0;
@@ -57,12 +68,27 @@ static void copy_transposed(const nn_net_conv *conv, const size_t outputs[NN_BLO
         for (size_t k = 0; k < NN_BLOCK; k += 4) {
             transpose_four(row + k, i, out + i * NN_BLOCK + k);
         }
+        if (scale) {
+            multiply(out + i * NN_BLOCK, 4, scale);
+        }
     }
     for (; i < n; i++) {
         for (size_t k = 0; k < NN_BLOCK; k++) {
             memcpy(out + i * NN_BLOCK + k, row[k] + i * sizeof(float), sizeof(float));
         }
+        if (scale) {
+            multiply(out + i * NN_BLOCK, 1, scale);
+        }
     }
+}
+
+static void fold_rows(const nn_net_conv *conv, const size_t outputs[NN_BLOCK], float *out)
+{
+    double scale[NN_BLOCK];
+    for (size_t k = 0; k < NN_BLOCK; k++) {
+        scale[k] = nn_fold_of(conv, outputs[k]).scale;
+    }
+    transpose(conv, outputs, conv->var.data ? scale : NULL, out);
 }
 
 static void copy_side_by_side(const nn_net_conv *conv, size_t output, float *out)
@@ -94,8 +120,8 @@ static void fold(const nn_net_conv *conv, const size_t outputs[NN_BLOCK], float 
 
 void nn_pack_raw_weights(const nn_net_conv *conv, const size_t outputs[NN_BLOCK], float *out)
 {
-    if (is_plain(conv, outputs)) {
-        copy_transposed(conv, outputs, out);
+    if (is_in_rows(conv, outputs)) {
+        fold_rows(conv, outputs, out);
     } else if (is_side_by_side(conv, outputs)) {
         copy_side_by_side(conv, outputs[0], out);
     } else {
