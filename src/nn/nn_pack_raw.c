@@ -1,5 +1,5 @@
-/* Weights with batch norm folded in, 16 outputs side by side; see priv/nn_pack_raw.h. Sums are folded in 64-bit floating point and
- * rounded once. */
+/* Weights with batch norm folded in, 16 outputs side by side; see priv/nn_pack_raw.h. What is multiplied is so in 64-bit
+ * floating point, and rounded once. */
 #include "priv/nn_pack_raw.h"
 
 #include "priv/nn_fold.h"
