@@ -288,6 +288,9 @@ static void transform_output_row(const job *j, size_t block, size_t y, size_t im
                            scale, call->bias + block * NN_BLOCK, nn_act_at(&out, block, y) + x * NN_BLOCK,
                            least(j->tiles * each, out.width - x));
     }
+    if (j->first_tile == 0) {
+        nn_act_close(&out, block, y, y + 1);
+    }
     if (call->next.range && strips_of(p) == 1) {
         range_of_row(p->kernels, &out, block, y, call->next.equal + block * NN_BLOCK, most);
     }
@@ -346,16 +349,6 @@ static void main_job(void *user, size_t number, unsigned thread)
     p->kernels->end();
 }
 
-/* Jobs that close the border of the output come first: nobody reads it yet. */
-static void close_job(void *user, size_t number, unsigned thread)
-{
-    const nn_rows_call *call = user;
-    nn_act image = call->out;
-    (void)thread;
-    image.data += number / nn_act_blocks(&call->out) * call->out_image;
-    nn_act_close(&image, number % nn_act_blocks(&call->out), 0, image.height);
-}
-
 /* Ranges, where no job had whole rows. */
 static void range_job(void *user, size_t number, unsigned thread)
 {
@@ -373,7 +366,6 @@ void nn_rows_run(nn_rows_call *call, base_pool *pool)
 {
     const nn_rows_plan *p = call->plan;
     size_t blocks = nn_act_blocks(&call->out);
-    base_pool_run(pool, close_job, call, call->images * blocks);
     base_pool_run(pool, main_job, call, up(rows_of(p, call->images), p->rows) * strips_of(p) * groups_of(p));
     if (call->next.range && strips_of(p) > 1) {
         base_pool_run(pool, range_job, call, call->images * blocks * up(call->out.height, RANGE_ROWS));
