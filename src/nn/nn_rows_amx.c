@@ -285,7 +285,7 @@ void nn_rows_multiply_fixed_32__amx(const nn_rows_product *p)
 void nn_rows_peak__amx(size_t steps)
 {
     nn_rows_begin__amx(NN_ROWS_TILES);
-    for (size_t i = 0; i < 6 * steps; i++) {
+    for (size_t i = 0; i < 8 * steps; i++) { /* products of digits */
         _tile_dpbssd(0, 6, 7);
         _tile_dpbssd(1, 6, 7);
         _tile_dpbssd(2, 6, 7);
