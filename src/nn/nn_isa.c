@@ -10,10 +10,10 @@
 
 /* Bits that Intel's manual gives them: volume 2, CPUID, leaves 1 and 7; volume 1, 13.3, XCR0. */
 #define HAS_XGETBV  (1u << 27)
-#define HAS_AMX     (1u << 22 | 1u << 24) /* bf16, tiles */
+#define HAS_AMX     (1u << 24 | 1u << 25) /* tiles, int8 */
 #define SAVES_TILES (3u << 17)            /* configuration, data */
 
-/* Whether the CPU multiplies bf16 in tiles and the operating system saves them; this process must ask for them, too. */
+/* Whether the CPU multiplies 8-bit integers in tiles and the operating system saves them; this process must ask for them, too. */
 static bool has_tiles(void)
 {
     unsigned a, b, c, d;

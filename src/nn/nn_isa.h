@@ -11,7 +11,7 @@
     X(PORTABLE, 1, "portable")                                                                               \
     X(AVX2, 2, "avx2")     /* AVX2, FMA, F16C */                                                             \
     X(AVX512, 3, "avx512") /* AVX-512 F, BW, DQ, VL */                                                       \
-    X(AMX, 4, "amx")       /* those, and AMX with bf16, for Winograd's multiplications */
+    X(AMX, 4, "amx")       /* those, and AMX with int8, for the multiplications of convolutions */
 
 typedef enum nn_isa {
 #define NN_ISA_ENUM(name, value, text) NN_ISA_##name = value,

@@ -31,12 +31,10 @@ static const nn_kernels avx2 = {
 
 static const nn_kernels avx512 = {AVX512_KERNELS};
 
-static const nn_rows_kernels rows_amx = {nn_rows_begin__amx,
-                                         nn_rows_end__amx,
-                                         nn_rows_weights_split_16__amx,
-                                         nn_rows_input_split_32__amx,
-                                         nn_rows_multiply_split_32__amx,
-                                         nn_rows_output_f32_16__amx};
+static const nn_rows_kernels rows_amx = {
+    nn_rows_begin__amx,          nn_rows_end__amx,          nn_rows_weights_fixed_16__amx,
+    nn_rows_input_fixed_64__amx, nn_rows_range_f32_16__amx, nn_rows_multiply_fixed_32__amx,
+    nn_rows_output_f32_16__amx};
 
 /* The linear layers are bound by memory; the first convolution has too few channels. */
 static const nn_kernels amx = {AVX512_KERNELS, .rows = &rows_amx};

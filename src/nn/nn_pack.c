@@ -1,13 +1,15 @@
-/* Packing is cut into jobs of one block of 16 outputs of one layer; each writes its own part of the buffer, so that the
- * bytes do not depend on who does what. Sums are folded in 64-bit floating point and rounded once. */
+/* Packing is cut into jobs of one or two blocks of 16 outputs of one layer; each writes its own part of the buffer, so that the
+ * bytes do not depend on who does what. */
 #include "nn_pack.h"
 
 #include <assert.h>
-#include <math.h>
 
+#include "base_mem.h"
+#include "base_pages.h"
 #include "priv/nn_conv3x3.h"
-#include "priv/nn_fold.h"
+#include "priv/nn_pack_fixed.h"
 #include "priv/nn_pack_map.h"
+#include "priv/nn_pack_raw.h"
 
 #define ROW_PIECE    512 /* elements of a linear row that are converted at once */
 #define COLUMN_ROWS  64  /* rows of a transposed matrix that are read together: 256 bytes side by side */
@@ -16,9 +18,15 @@
 
 typedef struct packer {
     const nn_net *net;
+    nn_layout layout;
     nn_pack_map map;
     uint8_t *mem;
     const base_cancel *cancel;
+    nn_rows_weights_fn fixed;
+    float *own; /* scratch of each thread, own_stride floats apart */
+    size_t own_stride;
+    size_t jobs;     /* all of these together */
+    unsigned shares; /* parts of the list of jobs that are worked on at a time */
     size_t conv_jobs[MODEL_VGG_CONVS_MAX], linear_jobs[MODEL_VGG_LINEARS];
 } packer;
 
@@ -36,8 +44,10 @@ const char *nn_layout_text(nn_layout layout)
 
 nn_layout nn_layout_for(nn_isa isa)
 {
-    (void)isa; /* one so far */
-    return NN_LAYOUT_DIRECT16;
+    if (isa == NN_ISA_AUTO && nn_isa_resolve(NN_ISA_AUTO, &isa, NULL) != CISTERN_OK) {
+        isa = NN_ISA_PORTABLE;
+    }
+    return isa == NN_ISA_AMX ? NN_LAYOUT_ROWS24 : NN_LAYOUT_DIRECT16;
 }
 
 cistern_status nn_pack_size(const nn_net *net, nn_layout layout, size_t *out, cistern_error *err)
@@ -50,29 +60,34 @@ cistern_status nn_pack_size(const nn_net *net, nn_layout layout, size_t *out, ci
     return status;
 }
 
-/* [inputs][3][3][16] of one block of outputs; those that do not exist are zero. */
-static void pack_conv_block(const packer *p, size_t layer, size_t block)
+/* The kernel that makes fixed point. */
+static nn_rows_weights_fn fixed_kernel(void)
+{
+#if defined(__x86_64__)
+    if (nn_isa_available(NN_ISA_AMX)) {
+        return nn_rows_weights_fixed_16__amx;
+    }
+#endif
+    return nn_rows_weights_fixed_16__ref;
+}
+
+/* One job of a convolution: a block of outputs, or a pair where weights are integers. */
+static void pack_conv(const packer *p, size_t layer, size_t job, unsigned thread)
 {
     const nn_net_conv *conv = &p->net->conv[layer];
-    float *weight = (float *)(p->mem + p->map.conv_weight[layer]) + block * conv->inputs * 9 * NN_BLOCK;
-    float *bias = (float *)(p->mem + p->map.conv_bias[layer]) + block * NN_BLOCK;
-    nn_fold fold[NN_BLOCK];
-    for (size_t k = 0; k < NN_BLOCK; k++) {
-        fold[k] = nn_fold_of(conv, block * NN_BLOCK + k);
-        bias[k] = (float)fold[k].bias;
+    float *bias = (float *)(p->mem + p->map.conv_bias[layer]);
+    uint8_t *weight = p->mem + p->map.conv_weight[layer];
+    size_t blocks = nn_padded_channels(conv->outputs) / NN_BLOCK, each = 1;
+    if (nn_conv_is_fixed(p->layout, layer)) {
+        each = 2;
+        nn_pack_fixed_pair(conv, p->fixed, job, (const float *)(p->mem + p->map.conv_equal[layer]),
+                           p->own + thread * p->own_stride, (int8_t *)weight + job * nn_pack_pair_bytes(conv),
+                           (float *)(p->mem + p->map.conv_scale[layer]));
+    } else {
+        nn_pack_raw_block(conv, job, (float *)(void *)weight + job * conv->inputs * 9 * NN_BLOCK);
     }
-    double taps[NN_BLOCK][NN_FOLD_INPUTS * 9];
-    for (size_t c = 0; c < conv->inputs; c += NN_FOLD_INPUTS) {
-        size_t here = conv->inputs - c < NN_FOLD_INPUTS ? conv->inputs - c : NN_FOLD_INPUTS;
-        for (size_t k = 0; k < NN_BLOCK; k++) {
-            nn_fold_taps(conv, &fold[k], block * NN_BLOCK + k, c, here, taps[k]);
-        }
-        float *out = weight + c * 9 * NN_BLOCK;
-        for (size_t tap = 0; tap < here * 9; tap++) {
-            for (size_t k = 0; k < NN_BLOCK; k++) {
-                out[tap * NN_BLOCK + k] = (float)taps[k][tap];
-            }
-        }
+    for (size_t block = job * each; block < job * each + each && block < blocks; block++) {
+        nn_pack_raw_bias(conv, block, bias + block * NN_BLOCK);
     }
 }
 
@@ -165,16 +180,23 @@ static void pack_linear_block(const packer *p, size_t layer, size_t block)
     }
 }
 
-static void pack_job(void *user, size_t job, unsigned thread)
+/* Threads take jobs in ascending order. What they work on at the same time shall lie far apart: a huge page that two touch
+ * first would be cleared twice. */
+static size_t far_apart(const packer *p, size_t job)
+{
+    return job % p->shares * ((p->jobs - 1) / p->shares + 1) + job / p->shares;
+}
+
+static void pack_job(void *user, size_t number, unsigned thread)
 {
     const packer *p = user;
-    (void)thread;
-    if (base_cancelled(p->cancel)) {
+    size_t job = far_apart(p, number);
+    if (job >= p->jobs || base_cancelled(p->cancel)) {
         return;
     }
     for (size_t i = 0; i < p->net->conv_count; i++) {
         if (job < p->conv_jobs[i]) {
-            pack_conv_block(p, i, job);
+            pack_conv(p, i, job, thread);
             return;
         }
         job -= p->conv_jobs[i];
@@ -206,24 +228,66 @@ static void fill_gaps(const packer *p)
     }
 }
 
+/* The sizes of one layer's channels, before its weights are packed. */
+static void equal_job(void *user, size_t layer, unsigned thread)
+{
+    const packer *p = user;
+    if (nn_conv_is_fixed(p->layout, layer) && !base_cancelled(p->cancel)) {
+        nn_pack_fixed_equal(&p->net->conv[layer], p->own + thread * p->own_stride,
+                            (float *)(p->mem + p->map.conv_equal[layer]));
+    }
+}
+
+static void count_jobs(packer *p)
+{
+    for (size_t i = 0; i < p->net->conv_count; i++) {
+        size_t outputs = nn_conv_is_fixed(p->layout, i) ? NN_ROWS_PAIR : NN_BLOCK;
+        p->jobs += p->conv_jobs[i] = (p->net->conv[i].outputs - 1) / outputs + 1;
+    }
+    for (size_t i = 0; i < MODEL_VGG_LINEARS; i++) {
+        const nn_net_linear *linear = &p->net->linear[i];
+        p->jobs += p->linear_jobs[i] = (linear->outputs - 1) / linear_rows(linear) + 1;
+    }
+}
+
+/* Scratch for each thread; none where no weights become integers. */
+static cistern_status take_scratch(packer *p, unsigned threads, size_t *out_bytes, cistern_error *err)
+{
+    size_t floats = 0;
+    for (size_t i = 0; i < p->net->conv_count; i++) {
+        size_t its = nn_conv_is_fixed(p->layout, i) ? nn_pack_fixed_scratch(&p->net->conv[i]) : 0;
+        floats = its > floats ? its : floats;
+    }
+    p->own_stride = (floats + NN_BLOCK - 1) / NN_BLOCK * NN_BLOCK; /* at most some 600 000: NN_CHANNELS_MAX */
+    if (!base_mul_size(p->own_stride * sizeof(float), threads, out_bytes)) {
+        return base_fail_memory(err, SIZE_MAX);
+    }
+    return *out_bytes ? base_pages_new(*out_bytes, &p->own, err) : CISTERN_OK;
+}
+
 cistern_status nn_pack(const nn_net *net, nn_layout layout, base_pool *pool, void *mem, size_t size,
                        const base_cancel *cancel, cistern_error *err)
 {
-    packer p = {.net = net, .mem = mem, .cancel = cancel};
+    packer p = {
+        .net = net, .layout = layout, .mem = mem, .cancel = cancel, .shares = base_pool_threads(pool)};
+    size_t scratch = 0;
     cistern_status status = nn_pack_map_of(net, layout, &p.map, err);
     if (status != CISTERN_OK) {
         return status;
     }
     (void)size; /* for the assertion only */
     assert(size == p.map.total && (uintptr_t)mem % NN_PACK_ALIGN == 0);
-    size_t jobs = 0;
-    for (size_t i = 0; i < net->conv_count; i++) {
-        jobs += p.conv_jobs[i] = nn_padded_channels(net->conv[i].outputs) / NN_BLOCK;
+    status = take_scratch(&p, p.shares, &scratch, err);
+    if (status != CISTERN_OK) {
+        return status;
     }
-    for (size_t i = 0; i < MODEL_VGG_LINEARS; i++) {
-        jobs += p.linear_jobs[i] = (net->linear[i].outputs - 1) / linear_rows(&net->linear[i]) + 1;
-    }
+    p.fixed = layout == NN_LAYOUT_ROWS24 ? fixed_kernel() : NULL;
+    count_jobs(&p);
     fill_gaps(&p);
-    base_pool_run(pool, pack_job, &p, jobs);
+    if (scratch) {
+        base_pool_run(pool, equal_job, &p, net->conv_count);
+    }
+    base_pool_run(pool, pack_job, &p, ((p.jobs - 1) / p.shares + 1) * p.shares);
+    base_pages_free(p.own, scratch);
     return base_check_cancel(cancel, err);
 }

@@ -1,8 +1,9 @@
-/* The plain twins: the definitions as matrices, in 64-bit floating point, cut into three parts; products of the same six pairs
- * of parts, added in 32 bits. */
+/* The plain twins: the definitions as matrices, in 64-bit floating point; digits and their products in integers, exactly. Those of
+ * the weights are in nn_rows_weights_ref.c.
+ */
 #include "priv/nn_rows.h"
 
-#include <stdint.h>
+#include <math.h>
 #include <string.h>
 
 #include "priv/nn_conv3x3.h"
@@ -11,32 +12,7 @@
 #define A ((double)NN_WINOGRAD_A)
 #define B ((double)NN_WINOGRAD_B)
 
-typedef uint16_t __attribute__((may_alias))
-half; /* 16 bits of a float, in memory that is declared as floats */
-
 static const double points[5] = {0, A, -A, B, -B};
-
-/* What the first 16 bits stand for. */
-static float widened(half part)
-{
-    uint32_t bits = (uint32_t)part << 16;
-    float x;
-    memcpy(&x, &bits, sizeof(x));
-    return x;
-}
-
-/* h, m and l, `apart` floats from each other; channel c of its 32 in a row of pairs. */
-static void split(double value, float *row, size_t c, size_t apart)
-{
-    float x = (float)value;
-    for (size_t i = 0; i < NN_ROWS_PARTS; i++) {
-        uint32_t bits;
-        half *to = (half *)(row + i * apart) + c % NN_BLOCK * 2 + c / NN_BLOCK;
-        memcpy(&bits, &x, sizeof(bits));
-        *to = (half)(bits >> 16);
-        x -= widened(*to);
-    }
-}
 
 void nn_rows_begin__ref(size_t tiles)
 {
@@ -47,35 +23,8 @@ void nn_rows_end__ref(void)
 {
 }
 
-/* Position j of G g: (1, p, p^2) . g divided by the product of (p - other points); infinity takes the last. */
-static double weights_element(const float *w, size_t j)
-{
-    double product = 1, g[3] = {(double)w[0], (double)w[NN_BLOCK], (double)w[2 * NN_BLOCK]};
-    if (j == 5) {
-        return g[2];
-    }
-    for (size_t i = 0; i < 5; i++) {
-        product *= i == j ? 1 : points[j] - points[i];
-    }
-    return (g[0] + points[j] * g[1] + points[j] * points[j] * g[2]) / product;
-}
-
-void nn_rows_weights_split_16__ref(const float *w, size_t channels, size_t position, float *u)
-{
-    for (size_t i = 0; i < nn_rows_blocks(channels) * NN_ROWS_CHANNELS * 3 * NN_BLOCK; i++) {
-        size_t c = i / (3 * NN_BLOCK), dy = i / NN_BLOCK % 3, k = i % NN_BLOCK, in = c % NN_ROWS_CHANNELS;
-        double x = c < channels ? weights_element(w + (c * 9 + dy * 3) * NN_BLOCK + k, position) : 0;
-        float part[NN_ROWS_PARTS] = {0};
-        half *to = (half *)(u + (c / NN_ROWS_CHANNELS * 3 + dy) * NN_ROWS_U_DY) +
-                   in % NN_BLOCK * 2 * NN_BLOCK + k * 2 + in / NN_BLOCK;
-        split(x, part, 0, 1);
-        for (size_t p = 0; p < NN_ROWS_PARTS; p++) {
-            to[p * 2 * NN_ROWS_U_PART] = *(half *)(part + p);
-        }
-    }
-}
-
-/* Position j of B^T d: coefficients of the product of (x - p) over all finite points but the j-th; infinity: over all. */
+/* Position j of B^T d: coefficients of the product of (x - p) over all finite points but the j-th; infinity: over all. What
+ * belongs to a coefficient of 0 is not looked at, even where it is infinite. */
 static double input_element(const float *x, size_t j)
 {
     double polynomial[7] = {1}, sum = 0;
@@ -90,81 +39,109 @@ static double input_element(const float *x, size_t j)
         }
     }
     for (size_t d = 0; d < 6; d++) {
-        sum += polynomial[d] * (double)x[d * NN_BLOCK];
+        sum += polynomial[d] == 0 ? 0 : polynomial[d] * (double)x[d * NN_BLOCK];
     }
     return sum;
 }
 
-void nn_rows_input_split_32__ref(const float *x, size_t x_block, size_t tiles, float *v, size_t v_stride,
-                                 size_t v_part)
+/* h, m and l of a number, `apart` bytes from each other; 0 for what has no three digits. */
+static void put_digits(double number, int8_t *to, size_t apart)
 {
-    for (size_t i = 0; i < tiles * NN_ROWS_CHANNELS; i++) {
-        size_t t = i / NN_ROWS_CHANNELS, c = i % NN_ROWS_CHANNELS;
-        const float *from = x + t * NN_ROWS_OUT * NN_BLOCK + c / NN_BLOCK * x_block + c % NN_BLOCK;
+    int32_t n = fabs(number) < NN_ROWS_MOST + 0.5 ? (int32_t)lrint(number) : 0;
+    for (size_t i = NN_ROWS_DIGITS; i-- > 0;) {
+        int32_t digit = ((n + 128) & 255) - 128;
+        to[i * apart] = (int8_t)digit;
+        n = (n - digit) / 256;
+    }
+}
+
+void nn_rows_input_fixed_64__ref(const nn_rows_row *row, const float *factor, int8_t *v, size_t v_stride,
+                                 size_t v_digit)
+{
+    for (size_t i = 0; i < row->tiles * NN_ROWS_CHANNELS; i++) {
+        size_t t = i / NN_ROWS_CHANNELS, block = i / NN_BLOCK % NN_ROWS_BLOCKS, c = i % NN_BLOCK;
+        const float *x = row->x + block * row->x_block + t * NN_ROWS_OUT * NN_BLOCK + c;
+        int8_t *to = v + t * NN_ROWS_V_TILE + c * NN_ROWS_BLOCKS + block;
         for (size_t j = 0; j < NN_ROWS_POSITIONS; j++) {
-            double value = c < NN_BLOCK || x_block ? input_element(from, j) : 0;
-            split(value, v + j * v_stride + t * NN_BLOCK, c, v_part);
+            double by = (double)factor[(block * NN_ROWS_POSITIONS + j) * NN_BLOCK + c];
+            put_digits(block < row->blocks ? input_element(x, j) * by : 0, to + j * v_stride, v_digit);
         }
     }
 }
 
-/* The sum over channels and dy of tile t and output k. */
-static float sum_of(const nn_rows_product *p, size_t t, size_t k)
+/* The bits of the magnitude: as integers they are in the order of the numbers, then infinity, then NaN. */
+static uint32_t magnitude(float x)
 {
-    static const size_t pairs[6][2] = {{0, 2}, {0, 1}, {1, 1}, {1, 0}, {2, 0}, {0, 0}}; /* of v, of u */
-    float sum = 0;
-    for (size_t i = 0; i < p->channels * 3; i++) {
-        size_t c = i / 3, dy = i % 3, block = c / NN_ROWS_CHANNELS, in = c % NN_ROWS_CHANNELS;
-        const float *v = p->v + block * NN_ROWS_PARTS * p->v_part + (dy * p->columns + t) * NN_BLOCK;
-        const float *u =
-            p->u + (block * 3 + dy) * NN_ROWS_U_DY + k / NN_BLOCK * NN_ROWS_U_HALF + in % NN_BLOCK * NN_BLOCK;
-        for (size_t q = 0; q < 6; q++) {
-            const half *a = (const half *)(v + pairs[q][0] * p->v_part),
-                       *b = (const half *)(u + pairs[q][1] * NN_ROWS_U_PART);
-            sum +=
-                widened(a[in % NN_BLOCK * 2 + in / NN_BLOCK]) * widened(b[k % NN_BLOCK * 2 + in / NN_BLOCK]);
-        }
-    }
-    return sum;
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof(bits));
+    return bits & 0x7fffffffu;
 }
 
-void nn_rows_multiply_split_32__ref(const nn_rows_product *p)
+void nn_rows_range_f32_16__ref(const float *x, size_t tiles, const float *equal, float *most)
 {
-    const nn_rows_task *task = p->task;
-    for (size_t h = 0; task && h < 2 && task->w[h]; h++) {
-        nn_rows_weights_split_16__ref(task->w[h], task->channels, task->position,
-                                      task->u + h * NN_ROWS_U_HALF);
+    for (size_t i = 0; i < tiles * NN_ROWS_POSITIONS * NN_BLOCK; i++) {
+        size_t t = i / (NN_ROWS_POSITIONS * NN_BLOCK), j = i / NN_BLOCK % NN_ROWS_POSITIONS, c = i % NN_BLOCK;
+        float value = (float)fabs(input_element(x + t * NN_ROWS_OUT * NN_BLOCK + c, j) * (double)equal[c]);
+        float *to = most + j * NN_BLOCK + c;
+        if (magnitude(value) > magnitude(*to)) {
+            *to = value;
+        }
     }
-    for (size_t i = 0; i < p->tiles * NN_ROWS_PAIR; i++) {
-        float sum = sum_of(p, i / NN_ROWS_PAIR, i % NN_ROWS_PAIR);
-        p->m[i] = p->add ? p->m[i] + sum : sum;
+}
+
+/* The sum over channels and dy of tile t and output k at one position, in units of 65536, rounded down. u and v: of that
+ * position. Of the nine products of digits the smallest is left out. */
+static int64_t sum_of(const nn_rows_product *p, const int8_t *u, const int8_t *v, size_t t, size_t k)
+{
+    int64_t sum[2 * NN_ROWS_DIGITS - 2] = {0}; /* by place: h h; h m, m h; h l, m m, l h; m l, l m */
+    for (size_t i = 0; i < 3 * NN_ROWS_CHANNELS; i++) {
+        size_t dy = i / NN_ROWS_CHANNELS, c = i % NN_ROWS_CHANNELS;
+        const int8_t *a = u + dy * NN_ROWS_U_DY + k / NN_BLOCK * NN_ROWS_U_HALF +
+                          (c % NN_BLOCK * NN_BLOCK + k % NN_BLOCK) * NN_ROWS_BLOCKS + c / NN_BLOCK;
+        const int8_t *b =
+            v + (dy * p->columns + t) * NN_ROWS_V_TILE + c % NN_BLOCK * NN_ROWS_BLOCKS + c / NN_BLOCK;
+        for (size_t q = 0; q < NN_ROWS_DIGITS * NN_ROWS_DIGITS - 1; q++) {
+            size_t of_a = q / NN_ROWS_DIGITS, of_b = q % NN_ROWS_DIGITS;
+            sum[of_a + of_b] += a[of_a * NN_ROWS_U_DIGIT] * b[of_b * p->v_digit];
+        }
+    }
+    return (sum[0] * 256 + sum[1]) * 256 + sum[2] + (sum[3] - (sum[3] & 255)) / 256;
+}
+
+void nn_rows_multiply_fixed_32__ref(const nn_rows_product *p)
+{
+    for (size_t i = 0; i < NN_ROWS_POSITIONS * p->tiles * NN_ROWS_PAIR; i++) {
+        size_t j = i / (p->tiles * NN_ROWS_PAIR), t = i / NN_ROWS_PAIR % p->tiles, k = i % NN_ROWS_PAIR;
+        float sum = (float)sum_of(p, p->u + j * NN_ROWS_U_POSITION, p->v + j * p->v_stride, t, k);
+        float *m = p->m + j * p->m_stride + t * NN_ROWS_PAIR + k;
+        *m = p->add ? *m + sum : sum;
     }
 }
 
 /* Output r of a tile: sums times the r-th powers of the points; infinity counts in the last. */
-static float output_element(const float *m, size_t m_stride, size_t r, float bias)
+static float output_element(const float *m, size_t m_stride, const float *scale, size_t r, float bias)
 {
-    double sum = (double)bias + (r == 3 ? (double)m[5 * m_stride] : 0);
-    for (size_t i = 0; i < 5; i++) {
-        double power = 1;
-        for (size_t n = 0; n < r; n++) {
+    double sum = (double)bias;
+    for (size_t i = 0; i < NN_ROWS_POSITIONS; i++) {
+        double power = i < 5 || r == 3 ? 1 : 0;
+        for (size_t n = 0; n < r && i < 5; n++) {
             power *= points[i];
         }
-        sum += power * (double)m[i * m_stride];
+        sum += power * ((double)m[i * m_stride] * (double)scale[i * NN_BLOCK]);
     }
     return sum < 0 ? 0 : (float)sum;
 }
 
-void nn_rows_output_f32_16__ref(const float *m, size_t m_stride, size_t m_row, const float *bias, float *out,
-                                size_t width)
+void nn_rows_output_f32_16__ref(const float *m, size_t m_stride, size_t m_row, const float *scale,
+                                const float *bias, float *out, size_t width)
 {
     for (size_t i = 0; i < width * NN_BLOCK; i++) {
         size_t x = i / NN_BLOCK * (m_row ? 2 : 1), k = i % NN_BLOCK;
         for (size_t q = 0; q < (m_row ? 4 : 1); q++) {
             size_t at = x + q % 2;
             float y = output_element(m + at / NN_ROWS_OUT * NN_ROWS_PAIR + q / 2 * m_row + k, m_stride,
-                                     at % NN_ROWS_OUT, bias[k]);
-            out[i] = q == 0 || y > out[i] ? y : out[i];
+                                     scale + k, at % NN_ROWS_OUT, bias[k]);
+            out[i] = q == 0 || y > out[i] || isnan(y) ? y : out[i];
         }
     }
 }

@@ -20,6 +20,7 @@ typedef struct work {
     const nn_step_linear *linear;
     const nn_act *act;
     const float *x;
+    nn_rows_next next;
     float *out;
     size_t images, out_stride;
     size_t lines;           /* of the inputs, that a linear layer reads weights for; 0: all */
@@ -39,6 +40,24 @@ static size_t part(size_t height, size_t job, size_t *out_first, size_t *out_las
     *out_first = band * BAND;
     *out_last = height - *out_first < BAND ? height : *out_first + BAND;
     return job / bands(height);
+}
+
+/* Where the ranges of a convolution's outputs are to be found: the next one's inputs. */
+static nn_rows_next next_of(const nn_session *s, size_t i, size_t in_group)
+{
+    nn_rows_next next = {NULL, NULL};
+    if (i + 1 < s->conv_count && s->conv[i + 1].rows.kernels) {
+        next.range = s->ranges + (i + 1) * s->group + in_group;
+        next.equal = s->conv[i + 1].equal;
+    }
+    return next;
+}
+
+static void find_first_range(const work *w, size_t block, size_t first, size_t last)
+{
+    if (w->next.range) {
+        nn_rows_find_range(w->s->kernels->rows, w->act, block, first, last, w->next.equal, w->next.range);
+    }
 }
 
 /* Rows of the input into the bordered planes, whose border stays zero from birth. */
@@ -70,6 +89,9 @@ static void first_conv_job(void *user, size_t job, unsigned thread)
                             nn_act_at(w->act, block, y), s->width);
     }
     nn_act_close(w->act, block, first, last);
+    if (!c->pool) {
+        find_first_range(w, block, first, last);
+    }
 }
 
 static void first_pool_job(void *user, size_t job, unsigned thread)
@@ -78,6 +100,7 @@ static void first_pool_job(void *user, size_t job, unsigned thread)
     size_t first, last, block = part(w->act->height, job, &first, &last);
     (void)thread;
     nn_act_max_pool(&w->s->conv[0].raw, w->act, block, first, last);
+    find_first_range(w, block, first, last);
 }
 
 static void average_job(void *user, size_t job, unsigned thread)
@@ -170,7 +193,11 @@ static void run_first(nn_session *s, const float *x, size_t in_group, const base
 {
     nn_step_conv *step = &s->conv[0];
     nn_act out = out_of(step, s->group_from == 1 ? in_group : 0);
-    work w = {.s = s, .x = x, .act = step->pool ? &step->raw : &out, .cancel = cancel};
+    work w = {.s = s,
+              .x = x,
+              .act = step->pool ? &step->raw : &out,
+              .next = next_of(s, 0, in_group),
+              .cancel = cancel};
     uint64_t start = now_ns();
     base_pool_run(s->pool, load_job, &w, NN_IMAGE_CHANNELS * bands(s->height));
     uint64_t loaded = now_ns();
@@ -189,13 +216,17 @@ static void run_conv_rows(nn_session *s, size_t i, size_t in_group, size_t image
     nn_step_conv *step = &s->conv[i];
     nn_rows_call call = {
         .plan = &step->rows,
-        .weight = step->weight,
+        .weight = step->fixed,
+        .scale = step->scale,
+        .equal = step->equal,
         .bias = step->bias,
         .in = step->in,
         .out = out_of(step, i + 1 == s->group_from ? in_group : 0),
         .in_image = step->in_image,
         .out_image = step->out_image,
         .images = images,
+        .range = s->ranges + i * s->group + in_group,
+        .next = next_of(s, i, in_group),
         .own = s->own,
         .own_stride = s->own_stride,
         .cancel = cancel,
@@ -268,6 +299,7 @@ static cistern_status run_group(nn_session *s, size_t first, size_t images, cons
                                 const base_cancel *cancel, cistern_error *err)
 {
     cistern_status status = CISTERN_OK;
+    memset(s->ranges, 0, s->conv_count * s->group * sizeof(*s->ranges));
     for (size_t g = 0; g < images && status == CISTERN_OK; g++) {
         status = run_alone(s, first + g, g, x + g * NN_IMAGE_CHANNELS * s->height * s->width, cancel, err);
     }

@@ -73,7 +73,7 @@ static void plan_winograd(nn_session *s, size_t i, const nn_act *act, needs *n)
     nn_step_conv *step = &s->conv[i];
     size_t images = i >= s->group_from ? s->group : 1;
     unsigned threads = base_pool_threads(s->pool);
-    if (s->kernels->rows && act->width <= NN_ROWS_WIDTH_MOST) {
+    if (s->kernels->rows) {
         nn_rows_plan shape = {.inputs = conv->inputs,
                               .outputs = conv->outputs,
                               .height = act->height,
@@ -165,6 +165,7 @@ static void place_all(nn_session *s, layout *l, const needs *n)
     s->shared = take(l, n->shared, sizeof(float));
     s->own_stride = (n->own + 1023) / 1024 * 1024 + NN_BLOCK; /* own pages, other cache sets */
     s->own = take(l, base_pool_threads(s->pool), s->own_stride * sizeof(float));
+    s->ranges = take(l, s->conv_count * s->group, sizeof(nn_rows_range));
     size_t lines = 0;
     for (size_t i = 0; i < MODEL_VGG_LINEARS; i++) {
         nn_step_linear *step = &s->linear[i];
@@ -239,8 +240,15 @@ static cistern_status bind_steps(nn_session *s, cistern_error *err)
         return status;
     }
     for (size_t i = 0; i < s->conv_count; i++) {
-        s->conv[i].weight = (const float *)(s->packed + map.conv_weight[i]);
-        s->conv[i].bias = (const float *)(s->packed + map.conv_bias[i]);
+        nn_step_conv *step = &s->conv[i];
+        step->bias = (const float *)(s->packed + map.conv_bias[i]);
+        if (step->rows.kernels) {
+            step->fixed = (const int8_t *)(s->packed + map.conv_weight[i]);
+            step->scale = (const float *)(s->packed + map.conv_scale[i]);
+            step->equal = (const float *)(s->packed + map.conv_equal[i]);
+        } else {
+            step->weight = (const float *)(s->packed + map.conv_weight[i]);
+        }
     }
     for (size_t i = 0; i < MODEL_VGG_LINEARS; i++) {
         const nn_net_linear *linear = &s->net->linear[i];
@@ -348,7 +356,7 @@ static nn_step_report report_conv(const nn_session *s, size_t i)
     r.flops = i == 0               ? r.definition_flops
               : step->rows.kernels ? 2 * 18 * pairs * (double)(in->height * step->rows.columns)
                                    : 2 * 36 * pairs * (double)(step->plan.rows * step->plan.columns);
-    r.weight_bytes = 4 * 9 * pairs;
+    r.weight_bytes = step->rows.kernels ? NN_ROWS_POSITIONS * 3 * NN_ROWS_DIGITS * pairs : 4 * 9 * pairs;
     return r;
 }
 

@@ -56,6 +56,48 @@ static void a_group_gives_each_image_the_bits_it_has_alone(void **state)
     nn_fixture_free(&f);
 }
 
+/* An image has the bits that it has alone, too, where its neighbours, or what the session ran before, are huge or not finite. */
+static void an_image_does_not_feel_what_others_hold(void **state)
+{
+    (void)state;
+    enum { HEIGHT = 33, WIDTH = 40, FLOATS = 3 * HEIGHT * WIDTH, FEW = 5, HUGE_ONE = 1, BAD_ONE = 3 };
+    static float x[FEW * FLOATS], together[FEW * 10], alone[10];
+    cistern_error err = CISTERN_ERROR_INIT;
+    nn_recipe recipe = wide("vgg11");
+    nn_fixture f = nn_fixture_new(&recipe, (fixture_form){.dtype = MODEL_F32});
+    fill(x, FEW * FLOATS);
+    for (size_t i = 0; i < FLOATS; i++) {
+        x[HUGE_ONE * FLOATS + i] *= 1e12F;
+    }
+    x[BAD_ONE * FLOATS + FLOATS / 2] = NAN;
+    for (int isa = NN_ISA_PORTABLE; isa <= NN_ISA_AMX; isa++) {
+        nn_session_options o = NN_SESSION_OPTIONS_INIT;
+        nn_session *session;
+        if (!nn_isa_available((nn_isa)isa)) {
+            continue;
+        }
+        o.height = HEIGHT;
+        o.width = WIDTH;
+        o.isa = (nn_isa)isa;
+        o.max_batch = FEW;
+        assert_ok(nn_session_new(f.net, &o, NULL, &session, &err), &err);
+        for (size_t round = 0; round < 2; round++) {
+            assert_ok(nn_session_run(session, x, FEW, together, NULL, &err), &err);
+            for (size_t i = 0; i < FEW; i++) {
+                if (i == BAD_ONE) {
+                    assert_true(isnan(together[i * 10]) && isnan(together[i * 10 + 9]));
+                    continue;
+                }
+                assert_ok(nn_session_run(session, x + i * FLOATS, 1, alone, NULL, &err), &err);
+                assert_memory_equal(alone, together + i * 10, sizeof(alone));
+                assert_true(isfinite(alone[0]));
+            }
+        }
+        nn_session_free(session);
+    }
+    nn_fixture_free(&f);
+}
+
 /* One convolution, with weights prepared or not and odd sizes of blocks, against the definition in 64-bit floating point. */
 typedef struct layer {
     size_t inputs, outputs, height, width, images;
@@ -209,6 +251,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_group_gives_each_image_the_bits_it_has_alone),
+        cmocka_unit_test(an_image_does_not_feel_what_others_hold),
         cmocka_unit_test(layers_equal_the_definition),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,7 +22,10 @@ const nn_kernels *nn_kernels_of(nn_isa isa);
 
 /** One convolution, with every size decided. Its input is the output of the one before; the first one's lies in planes. */
 typedef struct nn_step_conv {
-    const float *weight, *bias;
+    const float *weight,
+        *bias; /* of a layer that is computed along rows: fixed instead of weight, and these */
+    const int8_t *fixed;
+    const float *scale, *equal;
     nn_act in, out;             /* of the first image of a group; out is after pooling where one follows */
     nn_act raw;                 /* the first convolution's output before pooling, where one follows */
     size_t in_image, out_image; /* floats from one image of a group to the next; 0 where there is one only */
@@ -71,6 +74,8 @@ struct nn_session {
     float *shared; /* of the convolution that runs */
     float *own;    /* of each thread, own_stride floats apart */
     size_t own_stride;
+    nn_rows_range *
+        ranges; /* [conv_count][group]: of each convolution's inputs, for those that are computed along rows */
     uint32_t *lines;   /* of the linear layer that runs: those that are not zero */
     uint64_t other_ns; /* of the last run: loading and average pooling */
     float *planes;     /* one layer as the hook wants it; NULL without a hook */
