@@ -17,7 +17,9 @@
 
 /* Every function that is used. The plain ones of SHA-256: see base_sha256.c. */
 #define BASE_CRYPTO_FUNCTIONS(X)                                                                             \
+    X(SHA256_Init)                                                                                           \
     X(SHA256_Update)                                                                                         \
+    X(SHA256_Final)                                                                                          \
     X(EVP_MD_CTX_new)                                                                                        \
     X(EVP_MD_CTX_free)                                                                                       \
     X(EVP_DigestInit_ex)                                                                                     \

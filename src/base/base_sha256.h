@@ -1,4 +1,4 @@
-/* SHA-256 (OpenSSL libcrypto), streaming, and its hexadecimal text. */
+/* SHA-256 (libcrypto, and libmd for small documents), streaming, and its hexadecimal text. */
 #ifndef BASE_SHA256_H
 #define BASE_SHA256_H
 
