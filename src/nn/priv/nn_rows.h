@@ -15,8 +15,8 @@
  * and position, of inputs for each image and position, over the whole layer. Integers are multiplied and added exactly; of the
  * nine products of digits the smallest (l l) is left out, and of the sum of the next (m l, l m) the last eight bits: together
  * less than what rounding to integers does. So errors are relative to the greatest numbers of a layer, not to each: 24 bits of
- * fixed point have what the significand of 32-bit floating point has, and no exponent. Of numbers as networks have them that costs as much as
- * sums in 32-bit floating point lose by rounding (docs/engine.md has figures).
+ * fixed point have what the significand of 32-bit floating point has, and no exponent. Of numbers without long tails that costs as much as
+ * sums in 32-bit floating point lose by rounding, of others more (docs/engine.md has figures).
  *
  * Channels differ in size, and so do the weights that belong to them. What counts is their product: inputs are
  * multiplied with 2^e of their channel and weights divided by it (exactly), so that the weights of all channels are
