@@ -5,10 +5,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -16,7 +18,8 @@
 #include <unistd.h>
 #include "base_disk.h"
 
-#define WATCH_MAX 65536
+#define WATCH_MAX       65536
+#define WATCH_MAX_FILES 256
 
 typedef struct watched_write {
     ino_t inode;
@@ -26,20 +29,58 @@ typedef struct watched_write {
 static watched_write watch_list[WATCH_MAX];
 static atomic_size_t watch_count;
 
+typedef struct watched_file {
+    ino_t inode;
+    int held;
+} watched_file;
+
+static watched_file watch_files[WATCH_MAX_FILES];
+static size_t watch_file_count;
+static pthread_mutex_t watch_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* File systems give the number of an inode that is gone to the next file, so that the writes to a journal that was deleted would
+ * count as those to a blob. Every file that was written is therefore kept: by a descriptor of its own, which has no locks. */
+static inline void watch_hold(int fd, ino_t inode)
+{
+    char path[32];
+    size_t i = 0;
+    while (i < watch_file_count && watch_files[i].inode != inode)
+        i++;
+    if (i < watch_file_count)
+        return;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    int held = i < WATCH_MAX_FILES ? open(path, O_PATH | O_CLOEXEC) : -1;
+    if (held < 0) {
+        fprintf(stderr, "a file that is written cannot be watched\n");
+        abort();
+    }
+    watch_files[watch_file_count++] = (watched_file){inode, held};
+}
+
 /* In place of the C library's: the linker finds this one first. */
 ssize_t pwrite(int fd, const void *bytes, size_t n, off_t offset);
 ssize_t pwrite(int fd, const void *bytes, size_t n, off_t offset)
 {
     struct stat st;
-    size_t i = atomic_fetch_add(&watch_count, 1);
-    if (i < WATCH_MAX && fstat(fd, &st) == 0)
-        watch_list[i] = (watched_write){st.st_ino, (uint64_t)offset, (uint64_t)offset + n};
+    pthread_mutex_lock(&watch_lock);
+    if (fstat(fd, &st) == 0) {
+        size_t i = atomic_load(&watch_count);
+        watch_hold(fd, st.st_ino);
+        if (i < WATCH_MAX)
+            watch_list[i] = (watched_write){st.st_ino, (uint64_t)offset, (uint64_t)offset + n};
+        atomic_store(&watch_count, i + 1);
+    }
+    pthread_mutex_unlock(&watch_lock);
     return syscall(SYS_pwrite64, fd, bytes, n, offset);
 }
 
 static inline void watch_reset(void)
 {
+    pthread_mutex_lock(&watch_lock);
     atomic_store(&watch_count, 0);
+    while (watch_file_count > 0)
+        close(watch_files[--watch_file_count].held);
+    pthread_mutex_unlock(&watch_lock);
 }
 
 /* Of the blocks that lie wholly in a file of that size: those whose first write was of all of it. */
