@@ -36,6 +36,7 @@ typedef struct cistern_prepare_result {
  * Make the packed weights of a stored version ahead (image builds, init containers), for this context's instruction set.
  * Otherwise the first run makes them in memory and keeps them afterwards, where the store may be written.
  * @param result  NULL allowed. @retval CISTERN_UNREADABLE it cannot be run; CISTERN_DENIED, CISTERN_NO_SPACE; as cistern_model_open
+ * @retval CISTERN_CANCELLED  nothing is left of what was being written.
  */
 CISTERN_API cistern_status cistern_prepare(cistern *c, const char *reference, const cistern_call *call,
                                            cistern_prepare_result *result,
@@ -50,6 +51,8 @@ CISTERN_API uint32_t cistern_session_width(const cistern_session *s);
  * @param x    f32 (n, 3, height, width), contiguous, preprocessed, borrowed for the call.
  * @param n    1 to max_batch.
  * @param out  f32 (n, classes): logits; caller's memory.
+ * @param cancel  NULL allowed. Setting it after the first run also ends the writing of packed weights that this run began, for
+ *     which cistern_model_free waits otherwise; it may be freed meanwhile.
  */
 CISTERN_API cistern_status cistern_session_run(cistern_session *s, const float *x, uint32_t n, float *out,
                                                cistern_cancel *cancel, cistern_error *err) CISTERN_MUST_CHECK;

@@ -10,12 +10,26 @@
 
 cistern_status cistern_cancel_new(cistern_cancel **out, cistern_error *err)
 {
-    return base_calloc(1, sizeof **out, out, err);
+    cistern_cancel *cancel = NULL;
+    cistern_status st = base_calloc(1, sizeof *cancel, &cancel, err);
+    if (st != CISTERN_OK)
+        return st;
+    atomic_init(&cancel->owners, 1);
+    *out = cancel;
+    return CISTERN_OK;
+}
+
+cistern_cancel *api_cancel_ref(cistern_cancel *cancel)
+{
+    if (cancel)
+        atomic_fetch_add(&cancel->owners, 1);
+    return cancel;
 }
 
 void cistern_cancel_free(cistern_cancel *cancel)
 {
-    free(cancel);
+    if (cancel && atomic_fetch_sub(&cancel->owners, 1) == 1)
+        free(cancel);
 }
 
 void cistern_cancel_set(cistern_cancel *cancel)

@@ -21,6 +21,8 @@ static void wait_for_keeper(api_packed *p)
     if (p->keeping && p->process == getpid())
         base_thread_join(&p->keeper);
     p->keeping = false;
+    cistern_cancel_free(p->keeper_cancel);
+    p->keeper_cancel = NULL;
 }
 
 void api_packed_clear(cistern_model *m)
@@ -75,7 +77,8 @@ static cistern_status find(cistern_model *m, size_t size, cistern_error *err)
     return CISTERN_OK;
 }
 
-static cistern_status make(cistern_model *m, const nn_net *net, size_t size, cistern_error *err)
+static cistern_status make(cistern_model *m, const nn_net *net, size_t size, const base_cancel *cancel,
+                           cistern_error *err)
 {
     api_packed *p = &m->packed;
     base_pool *pool = NULL;
@@ -84,7 +87,7 @@ static cistern_status make(cistern_model *m, const nn_net *net, size_t size, cis
     if (st == CISTERN_OK)
         st = base_pages_new(size, &memory, err);
     if (st == CISTERN_OK)
-        st = nn_pack(net, nn_layout_for(m->context->isa), pool, memory, size, NULL, err);
+        st = nn_pack(net, nn_layout_for(m->context->isa), pool, memory, size, cancel, err);
     if (st != CISTERN_OK) {
         base_pages_free(memory, size);
         return st;
@@ -96,7 +99,8 @@ static cistern_status make(cistern_model *m, const nn_net *net, size_t size, cis
     return CISTERN_OK;
 }
 
-static cistern_status get_locked(cistern_model *m, const nn_net *net, bool *made, cistern_error *err)
+static cistern_status get_locked(cistern_model *m, const nn_net *net, const base_cancel *cancel, bool *made,
+                                 cistern_error *err)
 {
     size_t size = 0;
     cistern_status st = nn_pack_size(net, nn_layout_for(m->context->isa), &size, err);
@@ -105,63 +109,68 @@ static cistern_status get_locked(cistern_model *m, const nn_net *net, bool *made
         return st;
     if (stored(m) && find(m, size, NULL) == CISTERN_OK)
         return CISTERN_OK;
-    st = make(m, net, size, err);
+    st = make(m, net, size, cancel, err);
     *made = st == CISTERN_OK;
     return st;
 }
 
-cistern_status api_packed_get(cistern_model *m, const nn_net *net, const void **out, size_t *out_size,
-                              bool *made, cistern_error *err)
+cistern_status api_packed_get(cistern_model *m, const nn_net *net, const base_cancel *cancel,
+                              api_packed_bytes *out, cistern_error *err)
 {
-    bool fresh;
+    bool made;
     cistern_status st;
     pthread_mutex_lock(&m->packed.lock);
-    st = get_locked(m, net, &fresh, err);
-    if (st == CISTERN_OK) {
-        *out = m->packed.bytes;
-        *out_size = m->packed.size;
-    }
+    st = get_locked(m, net, cancel, &made, err);
+    if (st == CISTERN_OK)
+        *out = (api_packed_bytes){m->packed.bytes, m->packed.size, made};
     pthread_mutex_unlock(&m->packed.lock);
-    if (st == CISTERN_OK && made)
-        *made = fresh;
     return st;
 }
 
-static cistern_status put(cistern_model *m, cistern_error *err)
+static cistern_status put(cistern_model *m, const base_cancel *cancel, cistern_error *err)
 {
     tiers_packed_key key = key_of(m);
-    return tiers_packed_put(m->context->chain, &key, m->packed.bytes, m->packed.size, err);
+    return tiers_packed_put(m->context->chain, &key, m->packed.bytes, m->packed.size, cancel, err);
 }
 
 static void *keep(void *user)
 {
     cistern_model *m = user;
+    cistern_cancel *cancel = m->packed.keeper_cancel;
     cistern_error err = CISTERN_ERROR_INIT;
-    if (put(m, &err) != CISTERN_OK)
+    cistern_status st = put(m, cancel ? &cancel->token : NULL, &err);
+    if (st == CISTERN_CANCELLED)
+        atomic_store(&m->packed.given_up, true);
+    else if (st != CISTERN_OK)
         base_log_line(&m->context->log, 2,
                       "packed weights could not be kept (%s); they are made again at the next start",
                       err.text);
     return NULL;
 }
 
-void api_packed_keep(cistern_model *m)
+void api_packed_keep(cistern_model *m, cistern_cancel *cancel)
 {
     api_packed *p = &m->packed;
     pthread_mutex_lock(&p->lock);
+    if (atomic_exchange(&p->given_up, false)) {
+        wait_for_keeper(p); /* which has nothing left to do */
+        p->kept = false;
+    }
     if (p->bytes && !p->kept) {
         p->kept = true;
         p->process = getpid();
+        p->keeper_cancel = api_cancel_ref(cancel);
         p->keeping = base_thread_start(&p->keeper, keep, m, NULL) == CISTERN_OK;
     }
     pthread_mutex_unlock(&p->lock);
 }
 
-cistern_status api_packed_keep_now(cistern_model *m, cistern_error *err)
+cistern_status api_packed_keep_now(cistern_model *m, const base_cancel *cancel, cistern_error *err)
 {
     cistern_status st = CISTERN_OK;
     pthread_mutex_lock(&m->packed.lock);
     if (m->packed.bytes && !m->packed.kept)
-        st = put(m, err);
+        st = put(m, cancel, err);
     if (st == CISTERN_OK)
         m->packed.kept = true;
     pthread_mutex_unlock(&m->packed.lock);

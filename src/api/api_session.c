@@ -32,6 +32,7 @@ static cistern_status session_open(cistern_session *s, const cistern_session_opt
 {
     nn_session_options options = NN_SESSION_OPTIONS_INIT;
     cistern_session_options o = CISTERN_SESSION_OPTIONS_INIT;
+    api_packed_bytes packed = {NULL, 0, false};
     cistern_status st = api_sized_take(given, &o, sizeof o, "cistern_session_options", err);
     if (st == CISTERN_OK)
         st = bind_net(s->model, &s->net, err);
@@ -48,7 +49,9 @@ static cistern_status session_open(cistern_session *s, const cistern_session_opt
     options.isa = s->model->context->isa;
     st = api_pool(s->model->context, &options.pool, err);
     if (st == CISTERN_OK)
-        st = api_packed_get(s->model, s->net, &options.packed, &options.packed_size, NULL, err);
+        st = api_packed_get(s->model, s->net, NULL, &packed, err);
+    options.packed = packed.bytes;
+    options.packed_size = packed.size;
     if (st == CISTERN_OK)
         st = nn_session_new(s->net, &options, NULL, &s->session, err);
     return st == CISTERN_OK ? cistern_model_check(s->model, err) : st;
@@ -88,11 +91,9 @@ cistern_status cistern_prepare(cistern *c, const char *reference, const cistern_
 {
     cistern_model *m = NULL;
     nn_net *net = NULL;
-    const void *packed;
-    size_t size = 0;
-    bool made = false;
+    api_packed_bytes packed;
     api_forward forward;
-    base_run run;
+    base_run run = {.cancel = NULL};
     cistern_prepare_result told = {.size = sizeof told};
     cistern_status st = api_sized_check(result, "cistern_prepare_result", err);
     if (st == CISTERN_OK)
@@ -100,18 +101,18 @@ cistern_status cistern_prepare(cistern *c, const char *reference, const cistern_
     if (st == CISTERN_OK)
         st = bind_net(m, &net, err);
     if (st == CISTERN_OK)
-        st = api_packed_get(m, net, &packed, &size, &made, err);
-    if (st == CISTERN_OK)
-        st = cistern_model_check(m, err); /* before it is kept: what was made of zeros must not be */
-    if (st == CISTERN_OK)
         st = api_run_init(c, call, &forward, &run, err);
     if (st == CISTERN_OK)
         st = base_check_cancel(run.cancel, err);
     if (st == CISTERN_OK)
-        st = api_packed_keep_now(m, err);
+        st = api_packed_get(m, net, run.cancel, &packed, err);
+    if (st == CISTERN_OK)
+        st = cistern_model_check(m, err); /* before it is kept: what was made of zeros must not be */
+    if (st == CISTERN_OK)
+        st = api_packed_keep_now(m, run.cancel, err);
     if (st == CISTERN_OK) {
-        told.made = made;
-        told.bytes = size;
+        told.made = packed.made;
+        told.bytes = packed.size;
         api_sized_give(&told, sizeof told, result);
     }
     nn_net_free(net);
@@ -148,7 +149,7 @@ cistern_status cistern_session_run(cistern_session *s, const float *x, uint32_t 
     if (st == CISTERN_OK)
         st = cistern_model_check(s->model, err);
     if (st == CISTERN_OK)
-        api_packed_keep(s->model);
+        api_packed_keep(s->model, cancel);
     return st;
 }
 

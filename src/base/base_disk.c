@@ -57,11 +57,6 @@ cistern_status base_disk_reserve(int fd, uint64_t size, bool *out_reserved, cist
     return CISTERN_OK;
 }
 
-void base_disk_push(int fd)
-{
-    (void)!sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-}
-
 bool base_disk_clone(int from_fd, int to_fd)
 {
     return ioctl(to_fd, FICLONE, from_fd) == 0;

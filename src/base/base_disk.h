@@ -27,9 +27,6 @@ uint64_t base_disk_to_block_end(uint64_t offset);
 cistern_status base_disk_reserve(int fd, uint64_t size, bool *out_reserved,
                                  cistern_error *err) CISTERN_MUST_CHECK;
 
-/** What was written shall go to the disk from now on, while something else is done: a later fsync has less to wait for. Advice. */
-void base_disk_push(int fd);
-
 /** Let to_fd (empty) share all extents of from_fd. false: these file systems cannot. */
 bool base_disk_clone(int from_fd, int to_fd);
 

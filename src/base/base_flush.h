@@ -4,6 +4,8 @@
 
 #include "base_thread.h"
 
+/** What is dirty of n bytes from `offset` shall go to the disk from now on, while something else is done. Advice. */
+void base_flush_begin(int fd, uint64_t offset, uint64_t n);
 /**
  * Write out what is dirty of n bytes from `offset`, so that the fsync that follows has little left to do. Proves nothing: only
  * that fsync does, and only it tells of failures.

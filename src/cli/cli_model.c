@@ -1,5 +1,6 @@
 /* MODEL on the command line: see cli_model.h. */
 #include "cli_model.h"
+#include "cli_signal.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,4 +54,19 @@ cistern_status cli_model_open(cli *c, const char *text, const cistern_pull_optio
         status = cistern_model_open(context, text, &call, out, err);
     cli_call_end(c);
     return status;
+}
+
+int cli_model_close(cli *c, cistern_session *session, cistern_model *model, int code)
+{
+    cistern_error err = CISTERN_ERROR_INIT;
+    bool told = cli_signal_asked();
+    cli_call_begin(c);
+    (void)!term_stream_flush(&c->out, "standard output", NULL); /* what fails now is told at the end */
+    cistern_session_free(session);
+    cistern_model_free(model);
+    cli_call_end(c);
+    if (told || !cli_signal_asked())
+        return code;
+    err.status = CISTERN_CANCELLED;
+    return cli_first(code, cli_fail(c, &err));
 }

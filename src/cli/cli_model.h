@@ -16,4 +16,12 @@
 cistern_status cli_model_open(cli *c, const char *text, const cistern_pull_options *declared,
                               cistern_model **out, cistern_error *err) CISTERN_MUST_CHECK;
 
+/**
+ * Write out what was printed, then free a session and its model: a first run may still be writing its packed weights, which ^C ends.
+ * @param session, model  NULL allowed.
+ * @param code  so far.
+ * @return      code, or that of an interruption after saying so.
+ */
+int cli_model_close(cli *c, cistern_session *session, cistern_model *model, int code);
+
 #endif

@@ -48,6 +48,11 @@ void cli_signal_release(void)
     atomic_store(&held, NULL);
 }
 
+bool cli_signal_asked(void)
+{
+    return atomic_load(&asked) > 0;
+}
+
 void cli_signal_die_of_pipe(void)
 {
     handle(SIGPIPE, SIG_DFL);

@@ -8,6 +8,7 @@
 #ifndef CLI_SIGNAL_H
 #define CLI_SIGNAL_H
 
+#include <stdbool.h>
 #include <cistern/cancel.h>
 
 /** Install the handlers. */
@@ -15,6 +16,8 @@ void cli_signal_install(void);
 /** A call that watches `cancel` begins, and has ended. */
 void cli_signal_hold(cistern_cancel *cancel);
 void cli_signal_release(void);
+/** Whether a call was interrupted, ever. */
+bool cli_signal_asked(void);
 /** End the process by SIGPIPE, as a program does whose reader has gone. */
 void cli_signal_die_of_pipe(void);
 

@@ -220,8 +220,7 @@ static int run(cli *c, const void *values, int count, char **arguments)
         put_json(&j, context);
     else
         code = put_text(&j, context);
-    cistern_model_free(j.model);
-    return code;
+    return cli_model_close(c, NULL, j.model, code);
 }
 
 const cli_verb cmd_bench = {

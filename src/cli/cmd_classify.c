@@ -269,15 +269,11 @@ static int run(cli *c, const void *values, int count, char **arguments)
         note_labels(&j, arguments[0]);
     if (v->timings && !c->json)
         note_timings(&j);
-    /* The answer first: a model's first run may still be writing its packed weights, for which freeing it waits. */
-    (void)!term_stream_flush(&c->out, "standard output", NULL); /* what fails now is told at the end */
     free(j.input);
     free(j.logits);
     free(j.probabilities);
     free(j.best);
-    cistern_session_free(j.session);
-    cistern_model_free(model);
-    return code;
+    return cli_model_close(c, j.session, model, code);
 }
 
 const cli_verb cmd_classify = {

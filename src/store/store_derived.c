@@ -12,6 +12,7 @@
 #include "priv/store_hash.h"
 #include "priv/store_object.h"
 #include "base_disk.h"
+#include "base_flush.h"
 #include "base_mem.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -132,10 +133,11 @@ static cistern_status open_checked(const store *s, const store_derived_key *key,
     return CISTERN_OK;
 }
 
-static bool payload_fits(int fd, size_t size, const base_digest *payload)
+static bool payload_fits(int fd, size_t size, const base_cancel *cancel, const base_digest *payload)
 {
+    base_run run = {.cancel = cancel};
     base_digest found;
-    return store_hash_range(fd, STORE_DERIVED_HEADER, size, NULL, NULL, &found, NULL) == CISTERN_OK &&
+    return store_hash_range(fd, STORE_DERIVED_HEADER, size, &run, NULL, &found, NULL) == CISTERN_OK &&
            base_digest_equal(&found, payload);
 }
 
@@ -176,7 +178,7 @@ cistern_status store_derived_open(const store *s, const store_derived_key *key, 
     cistern_status status = open_checked(s, key, &fd, &size, &payload, err);
     if (status != CISTERN_OK)
         return status;
-    if (check && !payload_fits(fd, size, &payload)) {
+    if (check && !payload_fits(fd, size, NULL, &payload)) {
         close(fd);
         return unusable(key->kind, "its bytes are not those that were written", err);
     }
@@ -225,7 +227,7 @@ static void keep_key(store_derived *d, const store_derived_key *key)
 }
 
 /* Link the temporary; an unusable file in its way is removed first. */
-static cistern_status link_derived(store_derived *d, cistern_error *err)
+static cistern_status link_derived(store_derived *d, const base_cancel *cancel, cistern_error *err)
 {
     char path[STORE_NAME_MAX];
     bool created = false;
@@ -239,12 +241,14 @@ static cistern_status link_derived(store_derived *d, cistern_error *err)
         if (status != CISTERN_OK || created)
             return status;
         if (open_checked(d->s, &d->key, &fd, &size, &payload, NULL) == CISTERN_OK) {
-            bool usable = payload_fits(fd, size, &payload);
+            bool usable = payload_fits(fd, size, cancel, &payload);
             close(fd);
             if (usable)
                 return CISTERN_OK;
         }
-        status = base_unlink_beneath(d->s->root, path, err);
+        status = base_check_cancel(cancel, err); /* then nobody knows whether it was usable */
+        if (status == CISTERN_OK)
+            status = base_unlink_beneath(d->s->root, path, err);
         if (status != CISTERN_OK)
             return status;
     }
@@ -252,12 +256,16 @@ static cistern_status link_derived(store_derived *d, cistern_error *err)
 }
 
 /* Read-only, on disk, under its name. */
-static cistern_status publish(store_derived *d, cistern_error *err)
+static cistern_status publish(store_derived *d, const base_cancel *cancel, cistern_error *err)
 {
+    cistern_status status = base_flush(d->fd, 0, STORE_DERIVED_HEADER + (uint64_t)d->size, cancel, err);
+    if (status != CISTERN_OK)
+        return status;
     if (fchmod(d->fd, d->s->modes.file) != 0 || fsync(d->fd) != 0)
         return base_fail_errno(err, errno, "cannot sync a derived file");
     store_object_fault(d->s, "derived_written");
-    return link_derived(d, err);
+    status = base_check_cancel(cancel, err);
+    return status == CISTERN_OK ? link_derived(d, cancel, err) : status;
 }
 
 cistern_status store_derived_begin_stream(store *s, store_derived **out, int *out_fd, cistern_error *err)
@@ -317,7 +325,7 @@ cistern_status store_derived_publish_stream(store_derived *d, const store_derive
         status = base_mkdirs(d->s->root, dir, &d->s->modes, err);
     }
     if (status == CISTERN_OK)
-        status = publish(d, err);
+        status = publish(d, NULL, err);
     store_derived_abandon(d);
     return status;
 }
@@ -335,6 +343,8 @@ void store_derived_abandon(store_derived *d)
 
 /* What of the payload lies in the first block of the page cache (see base_disk.h), behind the header. */
 #define FIRST_BYTES ((size_t)BASE_DISK_BLOCK - STORE_DERIVED_HEADER)
+/* On its way to the disk at most: deleting a file waits for that. A multiple of a block. */
+#define UNDER_WAY   ((size_t)8 << 20)
 
 static cistern_status write_first_block(const store_derived *d, const void *bytes, size_t n,
                                         const base_digest *payload, cistern_error *err)
@@ -352,36 +362,61 @@ static cistern_status write_first_block(const store_derived *d, const void *byte
     return status;
 }
 
-static cistern_status write_other_blocks(const store_derived *d, const uint8_t *bytes, size_t n,
-                                         cistern_error *err)
+/* The disk works while the digest is computed. */
+static cistern_status write_block(const store_derived *d, const uint8_t *bytes, size_t n, uint64_t to,
+                                  const base_cancel *cancel, cistern_error *err)
 {
-    cistern_status status = CISTERN_OK;
+    cistern_status status = base_check_cancel(cancel, err);
+    if (status == CISTERN_OK)
+        status = base_pwrite_full(d->fd, bytes, n, to, err);
+    if (status != CISTERN_OK)
+        return status;
+    base_flush_begin(d->fd, to, n);
+    store_object_fault(d->s, "derived_block");
+    return to < BASE_DISK_BLOCK + UNDER_WAY ? CISTERN_OK
+                                            : base_flush(d->fd, to - UNDER_WAY, BASE_DISK_BLOCK, cancel, err);
+}
+
+/* All but the first block, and the digest of all. */
+static cistern_status write_other_blocks(const store_derived *d, const uint8_t *bytes, size_t n,
+                                         const base_cancel *cancel, base_digest *payload, cistern_error *err)
+{
+    base_sha256 *hash = NULL;
+    if (n <= FIRST_BYTES)
+        return base_sha256_of(bytes, n, payload, err);
+    cistern_status status = base_sha256_new(&hash, err);
+    if (status != CISTERN_OK)
+        return status;
+    base_sha256_update(hash, bytes, FIRST_BYTES);
     for (size_t at = FIRST_BYTES; status == CISTERN_OK && at < n; at += (size_t)BASE_DISK_BLOCK) {
         size_t part = n - at < BASE_DISK_BLOCK ? n - at : (size_t)BASE_DISK_BLOCK;
-        status = base_pwrite_full(d->fd, bytes + at, part, STORE_DERIVED_HEADER + at, err);
+        status = write_block(d, bytes + at, part, STORE_DERIVED_HEADER + (uint64_t)at, cancel, err);
+        if (status == CISTERN_OK)
+            base_sha256_update(hash, bytes + at, part);
     }
+    if (status == CISTERN_OK)
+        base_sha256_final(hash, payload);
+    base_sha256_free(hash);
     return status;
 }
 
-/* The disk works while the digest is computed, which goes into the first block. */
-static cistern_status write_whole(const store_derived *d, const void *bytes, size_t n, cistern_error *err)
+/* The first block last: the digest goes into it. */
+static cistern_status write_whole(store_derived *d, const void *bytes, size_t n, const base_cancel *cancel,
+                                  cistern_error *err)
 {
     base_digest payload;
     uint64_t whole;
     if (!base_add_u64(n, STORE_DERIVED_HEADER, &whole))
         return base_fail(err, CISTERN_NO_SPACE, "a derived file of %zu bytes", n);
+    d->size = n;
     cistern_status status = base_disk_reserve(d->fd, whole, NULL, err);
     if (status == CISTERN_OK)
-        status = write_other_blocks(d, bytes, n, err);
-    if (status == CISTERN_OK)
-        base_disk_push(d->fd);
-    if (status == CISTERN_OK)
-        status = base_sha256_of(bytes, n, &payload, err);
+        status = write_other_blocks(d, bytes, n, cancel, &payload, err);
     return status == CISTERN_OK ? write_first_block(d, bytes, n, &payload, err) : status;
 }
 
 cistern_status store_derived_put(store *s, const store_derived_key *key, const void *bytes, size_t n,
-                                 cistern_error *err)
+                                 const base_cancel *cancel, cistern_error *err)
 {
     store_derived *d = NULL;
     char dir[STORE_NAME_MAX], hex[BASE_SHA256_HEX];
@@ -399,9 +434,9 @@ cistern_status store_derived_put(store *s, const store_derived_key *key, const v
     snprintf(dir, sizeof dir, "derived/%s", hex);
     status = create_temporary(d, dir, err);
     if (status == CISTERN_OK)
-        status = write_whole(d, bytes, n, err);
+        status = write_whole(d, bytes, n, cancel, err);
     if (status == CISTERN_OK)
-        status = publish(d, err);
+        status = publish(d, cancel, err);
     store_derived_abandon(d);
     return status;
 }

@@ -29,10 +29,11 @@ typedef struct store_derived_key {
     const char *layout; /* "any", "avx2" …: which variant */
 } store_derived_key;
 
-/** Store bytes; disk space is reserved first. An unusable file of that name is replaced, a usable one stays. @retval DENIED,
- * NO_SPACE, UNEXPECTED, NO_MEMORY */
+/** Store bytes; disk space is reserved first. An unusable file of that name is replaced, a usable one stays.
+ * @param cancel  looked at with every block of 2 MiB, until the file has its name; NULL allowed.
+ * @retval CANCELLED  nothing is left of it. @retval DENIED, NO_SPACE, UNEXPECTED, NO_MEMORY */
 cistern_status store_derived_put(store *s, const store_derived_key *key, const void *bytes, size_t n,
-                                 cistern_error *err) CISTERN_MUST_CHECK;
+                                 const base_cancel *cancel, cistern_error *err) CISTERN_MUST_CHECK;
 /** Read the whole payload, checksum checked; appended to buf. @retval NOT_FOUND  absent or not usable (or >
  * buf->max). */
 cistern_status store_derived_get(const store *s, const store_derived_key *key, base_buf *buf,

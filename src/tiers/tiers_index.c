@@ -122,7 +122,7 @@ cistern_status tiers_index_put(tiers *t, const char *digest, const model_index *
     if (st == CISTERN_OK)
         st = model_index_encode(index, &buf, err);
     if (st == CISTERN_OK)
-        st = store_derived_put(s, &key, buf.data, buf.len, err);
+        st = store_derived_put(s, &key, buf.data, buf.len, NULL, err);
     base_buf_clear(&buf);
     return st;
 }

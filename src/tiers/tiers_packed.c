@@ -46,7 +46,7 @@ cistern_status tiers_packed_open(tiers *t, const tiers_packed_key *key, size_t s
 }
 
 cistern_status tiers_packed_put(tiers *t, const tiers_packed_key *key, const void *bytes, size_t n,
-                                cistern_error *err)
+                                const base_cancel *cancel, cistern_error *err)
 {
     store_derived_key derived;
     store *s = NULL;
@@ -54,12 +54,12 @@ cistern_status tiers_packed_put(tiers *t, const tiers_packed_key *key, const voi
     if (st == CISTERN_OK)
         st = tiers_local_for_writing(t, &s, err);
     if (st == CISTERN_OK)
-        st = store_derived_put(s, &derived, bytes, n, err);
+        st = store_derived_put(s, &derived, bytes, n, cancel, err);
     if (st != CISTERN_DENIED)
         return st;
     st = tiers_own_cache(t, true, &s, NULL);
     if (st != CISTERN_OK) /* what keeps it out of the store is what can be mended */
         return CISTERN_DENIED;
     base_error_clear(err);
-    return store_derived_put(s, &derived, bytes, n, err);
+    return store_derived_put(s, &derived, bytes, n, cancel, err);
 }

@@ -21,8 +21,8 @@ typedef struct tiers_packed_key {
  */
 cistern_status tiers_packed_open(tiers *t, const tiers_packed_key *key, size_t size, store_derived_map *out,
                                  cistern_error *err) CISTERN_MUST_CHECK;
-/** Keep them for the next process. @retval DENIED neither the store nor the user's cache may be written; NO_SPACE … */
+/** Keep them for the next process. @retval DENIED neither the store nor the user's cache may be written; CANCELLED, NO_SPACE … */
 cistern_status tiers_packed_put(tiers *t, const tiers_packed_key *key, const void *bytes, size_t n,
-                                cistern_error *err) CISTERN_MUST_CHECK;
+                                const base_cancel *cancel, cistern_error *err) CISTERN_MUST_CHECK;
 
 #endif

@@ -1,7 +1,29 @@
 /* Packed weights on disk: made once, kept, found, and never trusted when they are not what they should be. */
 #include <dirent.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 #include "api_fixture.h"
+
+/* To be set when the next block of packed weights is written; NULL: it was, or none. */
+static _Atomic(cistern_cancel *) at_next_block;
+
+/* In place of the C library's: the linker finds this one first. */
+__attribute__((visibility("default"))) ssize_t pwrite(int fd, const void *bytes, size_t n, off_t offset);
+ssize_t pwrite(int fd, const void *bytes, size_t n, off_t offset)
+{
+    char link[32], path[1024];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    path[length < 0 ? 0 : length] = 0;
+    if (strstr(path, "/derived/") && strstr(path, "/.tmp-")) {
+        cistern_cancel *cancel = atomic_exchange(&at_next_block, NULL);
+        if (cancel)
+            cistern_cancel_set(cancel);
+    }
+    return syscall(SYS_pwrite64, fd, bytes, n, offset);
+}
 
 static void add_bundled(api_fixture *f)
 {
@@ -13,8 +35,8 @@ static void add_bundled(api_fixture *f)
     cistern_version_free(v);
 }
 
-/* The path of the one packed file below a store, or an empty text. */
-static const char *packed_file_in(api_fixture *f, const char *derived)
+/* The path of the one file below a store that begins so, or an empty text. */
+static const char *file_in(api_fixture *f, const char *derived, const char *prefix)
 {
     static char found[1024];
     DIR *top = opendir(temp_dir_path(&f->dir, derived));
@@ -30,7 +52,7 @@ static const char *packed_file_in(api_fixture *f, const char *derived)
         snprintf(dir, sizeof dir, "%s/%s", temp_dir_path(&f->dir, derived), e->d_name);
         d = opendir(dir);
         while (d && (inner = readdir(d)) != NULL) {
-            if (strncmp(inner->d_name, "packed-", 7) == 0)
+            if (strncmp(inner->d_name, prefix, strlen(prefix)) == 0)
                 snprintf(found, sizeof found, "%s/%s", dir, inner->d_name);
         }
         if (d)
@@ -40,9 +62,19 @@ static const char *packed_file_in(api_fixture *f, const char *derived)
     return found;
 }
 
+static const char *packed_file_in(api_fixture *f, const char *derived)
+{
+    return file_in(f, derived, "packed-");
+}
+
 static const char *packed_file(api_fixture *f)
 {
     return packed_file_in(f, "store/derived");
+}
+
+static const char *temporary(api_fixture *f)
+{
+    return file_in(f, "store/derived", ".tmp-");
 }
 
 /* As a program sees a store that a later version has written: also root may not write it. */
@@ -182,6 +214,60 @@ static void a_child_frees_what_its_parent_was_keeping(void **state)
     assert_string_not_equal(packed_file(f), "");
 }
 
+static void a_cancelled_prepare_leaves_nothing(void **state)
+{
+    api_fixture *f = *state;
+    cistern_call call = CISTERN_CALL_INIT;
+    cistern_prepare_result result = {sizeof result, 0, 0};
+    cistern_error err = CISTERN_ERROR_INIT;
+    add_bundled(f);
+    assert_ok(cistern_cancel_new(&call.cancel, &err), &err);
+    atomic_store(&at_next_block, call.cancel);
+    assert_fails(cistern_prepare(f->c, "digits", &call, &result, &err), CISTERN_CANCELLED, &err);
+    assert_null(atomic_load(&at_next_block));
+    assert_string_equal(packed_file(f), "");
+    assert_string_equal(temporary(f), "");
+    cistern_cancel_reset(call.cancel);
+    assert_ok(cistern_prepare(f->c, "digits", &call, &result, &err), &err);
+    assert_true(result.made);
+    assert_string_not_equal(packed_file(f), "");
+    cistern_cancel_free(call.cancel);
+}
+
+/* The end of a thread can only be waited for; how long that takes says nothing. */
+static void wait_for_the_cancelled_keeper(api_fixture *f)
+{
+    while ((atomic_load(&at_next_block) || temporary(f)[0]) && !packed_file(f)[0])
+        continue;
+}
+
+static void the_token_of_a_run_ends_the_keeping_and_a_later_run_begins_it_again(void **state)
+{
+    api_fixture *f = *state;
+    cistern_model *m = NULL;
+    cistern_session *s = NULL;
+    cistern_cancel *cancel = NULL;
+    cistern_error err = CISTERN_ERROR_INIT;
+    float *x = calloc(3 * 32 * 32, sizeof *x), out[10];
+    assert_non_null(x);
+    add_bundled(f);
+    assert_ok(cistern_model_open(f->c, "digits", NULL, &m, &err), &err);
+    assert_ok(cistern_session_new(m, NULL, &s, &err), &err);
+    assert_ok(cistern_cancel_new(&cancel, &err), &err);
+    atomic_store(&at_next_block, cancel);
+    assert_ok(cistern_session_run(s, x, 1, out, cancel, &err), &err);
+    wait_for_the_cancelled_keeper(f);
+    assert_string_equal(packed_file(f), "");
+    cistern_cancel_reset(cancel);
+    while (!packed_file(f)[0]) /* the keeper may have a few instructions left */
+        assert_ok(cistern_session_run(s, x, 1, out, cancel, &err), &err);
+    cistern_cancel_free(cancel); /* also while it is written */
+    cistern_session_free(s);
+    cistern_model_free(m);
+    free(x);
+    assert_string_equal(temporary(f), "");
+}
+
 static void a_store_that_may_not_be_written_is_packed_for_in_the_users_cache(void **state)
 {
     api_fixture *f = *state;
@@ -242,6 +328,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(the_first_run_keeps_packed_weights_and_the_next_gives_the_same_bits),
         T(prepare_makes_them_ahead_once),
+        T(a_cancelled_prepare_leaves_nothing),
+        T(the_token_of_a_run_ends_the_keeping_and_a_later_run_begins_it_again),
         T(a_file_of_another_size_or_open_to_others_is_made_anew),
         T(a_store_that_may_not_be_written_is_packed_for_in_the_users_cache),
         T(with_no_place_to_keep_them_they_are_made_in_memory),

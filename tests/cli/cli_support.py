@@ -5,6 +5,7 @@ anything of the user's.
 """
 import array
 import json
+import math
 import os
 import pathlib
 import random
@@ -201,6 +202,19 @@ def small_vgg11(path, classes=3, change=None):
             count *= size
         tensors[name] = (shape, array.array("f", (source.gauss(0, 0.05) for _ in range(count))).tobytes())
     return safetensors(path, tensors)
+
+
+def wide_vgg11(path):
+    """A VGG-11 of full width, 37 MiB of convolutions: its packed weights take a while to write."""
+    shapes = {}
+    for index, inputs, outputs in VGG11:
+        shapes["features.%d.weight" % index] = (8 * outputs, inputs if inputs == 3 else 8 * inputs, 3, 3)
+        shapes["features.%d.bias" % index] = (8 * outputs,)
+    for index, inputs, outputs in ((0, 512 * 49, 16), (3, 16, 16), (6, 16, 3)):
+        shapes["classifier.%d.weight" % index] = (outputs, inputs)
+        shapes["classifier.%d.bias" % index] = (outputs,)
+    return safetensors(path, {name: (shape, array.array("f", [0.01]).tobytes() * math.prod(shape))
+                              for name, shape in shapes.items()})
 
 
 REFERENCE = re.compile(r"\A[a-z0-9._/-]+:[a-z0-9._-]+@sha256:[0-9a-f]{64}\n?\Z")

@@ -166,7 +166,7 @@ static void derived_files(void **state)
     char path[4 * CASE_PATH], hex[BASE_SHA256_HEX];
     size_t n = 5 * MIB;
     uint8_t *bytes = case_bytes(n, 6);
-    assert_ok(store_derived_put(c->s, &key, bytes, n, err));
+    assert_ok(store_derived_put(c->s, &key, bytes, n, NULL, err));
     base_digest_hex(&key.source, hex);
     snprintf(path, sizeof path, "%s/derived/%s/packed-1-any", c->root, hex);
     assert_int_equal(whole_blocks(path, n + STORE_DERIVED_HEADER), 2);

@@ -26,7 +26,7 @@ static void put_then_get_and_map(void **state)
     base_buf found;
     base_buf_init(&found, 100);
     assert_status(store_derived_get(c->s, &key, &found, err), CISTERN_NOT_FOUND, "derived/");
-    assert_ok(store_derived_put(c->s, &key, "payload", 7, err));
+    assert_ok(store_derived_put(c->s, &key, "payload", 7, NULL, err));
     assert_ok(store_derived_get(c->s, &key, &found, err));
     assert_string_equal(found.data, "payload");
     base_buf_clear(&found);
@@ -53,7 +53,7 @@ static void empty_payload(void **state)
     store_case *c = *state;
     store_derived_key key = a_key();
     store_derived_map map;
-    assert_ok(store_derived_put(c->s, &key, NULL, 0, err));
+    assert_ok(store_derived_put(c->s, &key, NULL, 0, NULL, err));
     assert_ok(store_derived_open(c->s, &key, true, &map, err));
     assert_int_equal(map.size, 0);
     store_derived_unmap(&map);
@@ -66,7 +66,7 @@ static void every_flip_and_cut_is_as_good_as_absent(void **state)
     char path[4 * CASE_PATH];
     base_buf found, good;
     path_of_key(c, &key, path);
-    assert_ok(store_derived_put(c->s, &key, "payload", 7, err));
+    assert_ok(store_derived_put(c->s, &key, "payload", 7, NULL, err));
     base_buf_init(&good, 10000);
     base_buf_init(&found, 10000);
     assert_ok(base_read_path(path, &good, err));
@@ -83,7 +83,7 @@ static void every_flip_and_cut_is_as_good_as_absent(void **state)
     }
     base_buf_clear(&good);
     /* What is unusable is replaced. */
-    assert_ok(store_derived_put(c->s, &key, "payload", 7, err));
+    assert_ok(store_derived_put(c->s, &key, "payload", 7, NULL, err));
     assert_ok(store_derived_get(c->s, &key, &found, err));
     base_buf_clear(&found);
 }
@@ -112,8 +112,8 @@ static void verify_reads_every_byte_and_tells_what_is_wrong(void **state)
     store_derived_path(&key, relative);
     assert_string_equal(path + strlen(c->root) + 1, relative);
     assert_status(store_derived_verify(c->s, &key, NULL, &report, err), CISTERN_NOT_FOUND, "derived/");
-    assert_ok(store_derived_put(c->s, &key, "payload", 7, err));
-    assert_ok(store_derived_put(c->s, &packed, "bytes", 5, err));
+    assert_ok(store_derived_put(c->s, &key, "payload", 7, NULL, err));
+    assert_ok(store_derived_put(c->s, &packed, "bytes", 5, NULL, err));
     snprintf(other, sizeof other, "%.*s/packed-x-any", (int)(strrchr(path, '/') - path), path);
     case_write(other, "no name of ours", 15);
     assert_ok(store_derived_each(c->s, &key.source, count_name, names, err));
@@ -148,7 +148,7 @@ static void of_another_owner_or_writable_by_others_is_not_used(void **state)
     base_buf found;
     base_buf_init(&found, 10000);
     path_of_key(c, &key, path);
-    assert_ok(store_derived_put(c->s, &key, "payload", 7, err));
+    assert_ok(store_derived_put(c->s, &key, "payload", 7, NULL, err));
     assert_int_equal(chmod(path, 0422), 0);
     assert_status(store_derived_get(c->s, &key, &found, err), CISTERN_NOT_FOUND, "not usable");
     assert_int_equal(chmod(path, 0400), 0);
@@ -158,7 +158,7 @@ static void of_another_owner_or_writable_by_others_is_not_used(void **state)
         return;
     assert_int_equal(chown(path, 12345, 12345), 0);
     assert_status(store_derived_get(c->s, &key, &found, err), CISTERN_NOT_FOUND, "not usable");
-    assert_ok(store_derived_put(c->s, &key, "payload", 7, err));
+    assert_ok(store_derived_put(c->s, &key, "payload", 7, NULL, err));
     assert_ok(store_derived_get(c->s, &key, &found, err));
     base_buf_clear(&found);
 }
@@ -173,7 +173,7 @@ static void large_payloads_are_mapped_as_they_were_put(void **state)
         uint8_t *bytes = case_bytes(sizes[i], 1);
         key.version = (unsigned)i + 1;
         assert_int_equal(store_derived_open(c->s, &key, false, &map, NULL), CISTERN_NOT_FOUND);
-        assert_ok(store_derived_put(c->s, &key, bytes, sizes[i], err));
+        assert_ok(store_derived_put(c->s, &key, bytes, sizes[i], NULL, err));
         assert_ok(store_derived_open(c->s, &key, true, &map, err));
         assert_int_equal(map.size, sizes[i]);
         assert_memory_equal(map.data, bytes, sizes[i]);
@@ -233,7 +233,7 @@ static void names_that_are_none_are_refused(void **state)
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         store_derived_key key = a_key();
         key.kind = kinds[i];
-        assert_status(store_derived_put(c->s, &key, "x", 1, err), CISTERN_USAGE, "cannot be called");
+        assert_status(store_derived_put(c->s, &key, "x", 1, NULL, err), CISTERN_USAGE, "cannot be called");
     }
 }
 
@@ -247,7 +247,7 @@ static void usage_counts_what_is_there(void **state)
     assert_int_equal(usage.blobs, 0);
     case_put(c, bytes, 100000);
     case_put(c, bytes, 5);
-    assert_ok(store_derived_put(c->s, &key, "payload", 7, err));
+    assert_ok(store_derived_put(c->s, &key, "payload", 7, NULL, err));
     assert_ok(store_usage_count(c->s, &usage, err));
     assert_int_equal(usage.blobs, 2);
     assert_int_equal(usage.blob_bytes, 100005);
@@ -259,6 +259,70 @@ static void usage_counts_what_is_there(void **state)
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, case_setup, case_teardown)
+
+typedef struct canceller {
+    base_cancel cancel;
+    const char *at; /* the point that counts */
+    int after;      /* so many of them */
+    int later;      /* points reached in spite of it */
+} canceller;
+
+static void cancel_at(void *user, const char *point)
+{
+    canceller *k = user;
+    k->later += base_cancelled(&k->cancel);
+    if (strcmp(point, k->at) == 0 && --k->after == 0)
+        atomic_store(&k->cancel.set, 1);
+}
+
+static void cancelled_at_any_block_leaves_nothing(void **state)
+{
+    store_case *c = *state;
+    store_derived_key key = a_key();
+    canceller k;
+    char path[4 * CASE_PATH], dir[4 * CASE_PATH];
+    size_t n = (13 << 20) + 5;
+    uint8_t *bytes = case_bytes(n, 9);
+    path_of_key(c, &key, path);
+    snprintf(dir, sizeof dir, "%.*s", (int)(strrchr(path, '/') - path - (ptrdiff_t)strlen(c->root) - 1),
+             path + strlen(c->root) + 1);
+    c->options.fault = cancel_at;
+    c->options.fault_user = &k;
+    case_reopen(c);
+    for (int block = 1; block <= 7; block++) { /* 6 behind the first; then all is written but not named */
+        k = (canceller){.at = block < 7 ? "derived_block" : "derived_written",
+                        .after = block < 7 ? block : 1};
+        assert_status(store_derived_put(c->s, &key, bytes, n, &k.cancel, err), CISTERN_CANCELLED,
+                      "interrupted");
+        assert_int_equal(k.later, 0);
+        assert_int_equal(case_entries(c, dir), 0);
+    }
+    k = (canceller){.at = "none"};
+    assert_ok(store_derived_put(c->s, &key, bytes, n, &k.cancel, err));
+    free(bytes);
+}
+
+/* It is not known then whether the one that is there is usable. */
+static void cancelled_before_one_that_is_there_keeps_it(void **state)
+{
+    store_case *c = *state;
+    store_derived_key key = a_key();
+    store_derived_map map;
+    canceller k = {.at = "none"};
+    size_t n = 3 << 20;
+    uint8_t *bytes = case_bytes(n, 10);
+    c->options.fault = cancel_at;
+    c->options.fault_user = &k;
+    case_reopen(c);
+    assert_ok(store_derived_put(c->s, &key, bytes, n, &k.cancel, err));
+    k.at = "derived_written";
+    k.after = 1;
+    assert_status(store_derived_put(c->s, &key, bytes, n, &k.cancel, err), CISTERN_CANCELLED, "interrupted");
+    assert_ok(store_derived_open(c->s, &key, true, &map, err));
+    assert_int_equal(map.size, n);
+    store_derived_unmap(&map);
+    free(bytes);
+}
 
 int main(void)
 {
@@ -272,6 +336,8 @@ int main(void)
         TEST(a_stream_gets_its_key_and_size_at_the_end),
         TEST(a_stream_that_is_abandoned_leaves_nothing),
         TEST(names_that_are_none_are_refused),
+        TEST(cancelled_at_any_block_leaves_nothing),
+        TEST(cancelled_before_one_that_is_there_keeps_it),
         TEST(usage_counts_what_is_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

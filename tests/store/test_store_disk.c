@@ -114,7 +114,7 @@ static void full_disk_for_documents_and_derived_files(void **state)
         skip();
     store_derived_key key = {.source = case_digest("s", 1), .kind = "packed", .version = 1, .layout = "any"};
     uint8_t *bytes = case_bytes(20 * MIB, 1);
-    assert_status(store_derived_put(c->s, &key, bytes, 20 * MIB, err), CISTERN_NO_SPACE, "reserve");
+    assert_status(store_derived_put(c->s, &key, bytes, 20 * MIB, NULL, err), CISTERN_NO_SPACE, "reserve");
     cistern_status status = CISTERN_OK;
     int made = 0;
     for (; status == CISTERN_OK && made < 10; made++) {
@@ -149,7 +149,7 @@ static int as_nobody(void *arg)
     if (store_doc_hint(s, "models/a/head", "x", 1, NULL) != CISTERN_DENIED)
         return 5;
     store_derived_key derived = {.source = key, .kind = "packed", .version = 1, .layout = "any"};
-    if (store_derived_put(s, &derived, "x", 1, NULL) != CISTERN_DENIED)
+    if (store_derived_put(s, &derived, "x", 1, NULL, NULL) != CISTERN_DENIED)
         return 6;
     store_free(s);
     return 0;

@@ -31,6 +31,7 @@ typedef struct api_crew {
 
 struct cistern_cancel {
     base_cancel token;
+    atomic_uint owners; /* whoever made it, and writers of packed weights that go on after the call */
 };
 
 struct cistern {
@@ -95,6 +96,9 @@ typedef struct api_forward {
 } api_forward;
 cistern_status api_run_init(const cistern *c, const cistern_call *call, api_forward *forward, base_run *out,
                             cistern_error *err) CISTERN_MUST_CHECK;
+
+/** One more owner of a token; returns it. NULL allowed. */
+cistern_cancel *api_cancel_ref(cistern_cancel *cancel);
 
 /** This process's pool of the context, made at its first call. */
 cistern_status api_pool(cistern *c, base_pool **out, cistern_error *err) CISTERN_MUST_CHECK;
