@@ -106,7 +106,8 @@ static void another_thread_cancels_and_the_next_call_goes_on(void **state)
     pthread_t thread;
     cistern_call call = call_of(&w);
     canceller c = {f, w.cancel};
-    origin_process_faults(&f->origin, SLOW);
+    origin_process_faults(
+        &f->origin, "{\"*\":{\"stall_after\":200000}}"); /* no more comes, however late it is cancelled */
     assert_int_equal(pthread_create(&thread, NULL, cancel_when_it_runs, &c), 0);
     assert_fails(pull(f, &call, &err), CISTERN_CANCELLED, &err);
     pthread_join(thread, NULL);

@@ -17,10 +17,13 @@ typedef struct fake_source {
     bool no_ranges;      /* does not offer them */
     bool ignores_ranges; /* offers them, answers with the whole */
     bool no_size;
-    bool end_unproven;      /* the body ends where the connection does */
-    size_t step;            /* bytes for each call of the sink */
-    unsigned step_ms;       /* pause before each */
-    uint64_t cut_after;     /* bytes of one answer; 0: never … */
+    bool end_unproven; /* the body ends where the connection does */
+    size_t step;       /* bytes for each call of the sink */
+    unsigned step_ms;  /* pause before each */
+    atomic_ullong
+        hold_at;        /* bytes of all answers after which every one stands still, as long as it is not 0 */
+    int meet;           /* a read waits until so many have run at once; 0: it does not */
+    uint64_t cut_after; /* bytes of one answer; 0: never … */
     atomic_int cut_times;   /* … so often */
     cistern_status failure; /* of every read and stat, for good; OK: none */
     /* From this read on (1 is the first) it is another object; 0: never. */
@@ -60,6 +63,18 @@ static inline cistern_status fake_stat(net_source *src, const base_run *run, net
     return CISTERN_OK;
 }
 
+static inline void fake_wait(const fake_source *f, const base_run *run)
+{
+    const base_cancel *cancel = run ? run->cancel : NULL;
+    while (atomic_load(&f->most_running) < f->meet && !base_cancelled(cancel))
+        base_sleep_ms(1);
+    for (uint64_t at; (at = atomic_load(&f->hold_at)) != 0 && atomic_load(&f->sent) >= at;) {
+        if (base_cancelled(cancel))
+            break;
+        base_sleep_ms(1);
+    }
+}
+
 static inline cistern_status fake_send(fake_source *f, const uint8_t *bytes, size_t n, net_sink sink,
                                        void *user, const base_run *run, net_answer *out, cistern_error *err)
 {
@@ -67,6 +82,7 @@ static inline cistern_status fake_send(fake_source *f, const uint8_t *bytes, siz
         f->cut_after && f->cut_after < n && atomic_fetch_sub(&f->cut_times, 1) > 0 ? (size_t)f->cut_after : n;
     for (size_t at = 0; at < cut;) {
         size_t part = f->step && f->step < cut - at ? f->step : cut - at;
+        fake_wait(f, run);
         cistern_status status = base_check_cancel(run ? run->cancel : NULL, err);
         if (f->step_ms)
             base_sleep_ms(f->step_ms);

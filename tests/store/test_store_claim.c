@@ -3,15 +3,17 @@
 #include "fake_source.h"
 #include "priv/store_claim.h"
 
-#define MIB       ((size_t)1 << 20)
-#define SIZE      (6 * MIB)
-#define PROCESSES 8
+#define MIB         ((size_t)1 << 20)
+#define SIZE        (6 * MIB)
+#define PROCESSES   8
+#define PATIENCE_MS 120000 /* of a test that would hang */
 
 typedef struct shared {
     store_case *c;
     fake_source source;
     atomic_int owners, most_owners; /* at one time */
     atomic_int looked_again, fetched, failed_same;
+    atomic_int waiting; /* processes that have seen another's claim */
     atomic_int phase;
 } shared;
 
@@ -37,6 +39,21 @@ static void enter(shared *sh)
         atomic_store(&sh->most_owners, owners);
 }
 
+static void count_waiting(void *user, int level, const char *line)
+{
+    shared *sh = user;
+    (void)level;
+    if (strncmp(line, "waiting for another process", 27) == 0)
+        atomic_fetch_add(&sh->waiting, 1);
+}
+
+static void wait_until_waiting(const shared *sh, int processes)
+{
+    for (int i = 0; i < PATIENCE_MS && atomic_load(&sh->waiting) < processes; i++)
+        base_sleep_ms(1);
+    assert_int_equal(atomic_load(&sh->waiting), processes);
+}
+
 /* As the program does: win or look again; whoever wins looks first. */
 static int pull(void *arg)
 {
@@ -49,11 +66,13 @@ static int pull(void *arg)
     cistern_error error = CISTERN_ERROR_INIT;
     if (store_open(sh->c->root, &sh->c->options, &s, &error) != CISTERN_OK)
         return 1;
+    base_log log = {.fn = count_waiting, .user = sh};
+    base_run run = {.log = &log};
     want.piece = MIB;
     bool here = false;
     cistern_status status = CISTERN_OK;
     while (status == CISTERN_OK && !here) {
-        status = store_fetch_begin(s, &key, STORE_WAIT_FOREVER, NULL, &fetch, &error);
+        status = store_fetch_begin(s, &key, STORE_WAIT_FOREVER, &run, &fetch, &error);
         if (status == CISTERN_OK && store_blob_has(s, &digest, SIZE, &here, NULL) != CISTERN_OK)
             return 2;
         if (status != CISTERN_OK || !fetch) {
@@ -137,8 +156,7 @@ static void lasting_failure_is_shared_with_those_who_wait(void **state)
         pid[i] = start(pull_when_told, sh);
     assert_ok(store_fetch_begin(c->s, &key, 0, NULL, &fetch, err));
     sh->phase = 1;
-    base_sleep_ms(
-        400); /* for them to begin waiting; later ones would try themselves, and the counts below show it */
+    wait_until_waiting(sh, 4);
     cistern_error why = CISTERN_ERROR_INIT;
     base_fail(&why, CISTERN_NOT_FOUND, "fake failure");
     store_fetch_end(fetch, CISTERN_NOT_FOUND, &why);
@@ -164,7 +182,7 @@ static void what_is_the_owners_own_failure_is_left_to_the_next(void **state)
         pid_t pid = start(pull_when_told, sh);
         assert_ok(store_fetch_begin(c->s, &key, 0, NULL, &fetch, err));
         sh->phase = 1;
-        base_sleep_ms(300);
+        wait_until_waiting(sh, 1);
         store_fetch_end(fetch, own[i], NULL);
         assert_int_equal(await(pid), 0);
         assert_int_equal(sh->fetched, i == 0); /* later ones find it */
@@ -205,11 +223,15 @@ static int fetch_until_killed(void *arg)
     return pull(sh);
 }
 
-static void wait_until_sent(const shared *sh, uint64_t bytes)
+/* It stands still from then on, so that it is met before its end at any speed. */
+static pid_t start_and_hold(shared *sh, uint64_t bytes)
 {
-    for (int i = 0; i < 2000 && atomic_load(&sh->source.sent) < bytes; i++)
-        base_sleep_ms(5);
+    atomic_store(&sh->source.hold_at, bytes);
+    pid_t pid = start(fetch_until_killed, sh);
+    for (int i = 0; i < PATIENCE_MS && atomic_load(&sh->source.sent) < bytes; i++)
+        base_sleep_ms(1);
     assert_true(atomic_load(&sh->source.sent) >= bytes);
+    return pid;
 }
 
 static void dead_owner_is_taken_over_at_once_and_resumed(void **state)
@@ -218,9 +240,9 @@ static void dead_owner_is_taken_over_at_once_and_resumed(void **state)
     uint8_t *bytes = case_bytes(SIZE, 1);
     shared *sh = make_shared(c, bytes);
     c->options.takeover_ms = 3600000; /* only a proof of death helps */
-    pid_t pid = start(fetch_until_killed, sh);
-    wait_until_sent(sh, 5 * MIB);
+    pid_t pid = start_and_hold(sh, 5 * MIB);
     kill(pid, SIGKILL);
+    sh->source.hold_at = 0;
     assert_int_equal(await(pid), 1000 + SIGKILL);
     assert_int_equal(case_partials(c), 1);
     sh->source.step_ms = 0;
@@ -239,9 +261,9 @@ static void still_owner_is_taken_over_and_does_no_harm_when_it_wakes(void **stat
     uint8_t *bytes = case_bytes(SIZE, 1);
     shared *sh = make_shared(c, bytes);
     c->options.takeover_ms = 2500; /* more than two beats */
-    pid_t pid = start(fetch_until_killed, sh);
-    wait_until_sent(sh, 4 * MIB);
+    pid_t pid = start_and_hold(sh, 4 * MIB);
     kill(pid, SIGSTOP);
+    sh->source.hold_at = 0;
     uint64_t sent = sh->source.sent;
     sh->source.step_ms = 0;
     assert_int_equal(await(start(pull, sh)), 0);

@@ -56,14 +56,14 @@ static void ranged_fetch_is_one_blob(void **state)
     fake_source source;
     fetch_case f;
     fake_init(&source, bytes, n);
-    source.step_ms = 1;
+    source.meet = 4;
     init_case(&f);
     fetch(c, &source, &f);
     assert_int_equal(f.status, CISTERN_OK);
     assert_int_equal(f.got.file.size, n);
     assert_int_equal(f.got.transferred, n);
     assert_int_equal(f.got.requests, 22);
-    assert_true(source.most_running > 1 && source.most_running <= 4);
+    assert_int_equal(source.most_running, 4);
     assert_true(case_has_blob(c, bytes, n));
     assert_int_equal(case_partials(c), 0);
     store_trust trust;
@@ -465,6 +465,20 @@ static void unreadable_is_kept_complete(void **state)
     free(bytes);
 }
 
+struct late_cancel {
+    fake_source *source;
+    base_cancel *cancel;
+};
+
+static void *set_after_the_cut(void *arg)
+{
+    struct late_cancel *late = arg;
+    while (atomic_load(&late->source->cut_times) > 0 || atomic_load(&late->source->running) > 0)
+        base_sleep_ms(1);
+    atomic_store(&late->cancel->set, 1);
+    return NULL;
+}
+
 static void cancel_comes_through_and_keeps_what_is_there(void **state)
 {
     store_case *c = *state;
@@ -485,8 +499,8 @@ static void cancel_comes_through_and_keeps_what_is_there(void **state)
     want.parallel = 1;
     assert_ok(store_fetch_begin(c->s, &key, 0, NULL, &fetching, err));
     base_thread canceller;
-    void *set_soon(void *arg);
-    assert_ok(base_thread_start(&canceller, set_soon, &cancel, err));
+    struct late_cancel late = {&source, &cancel};
+    assert_ok(base_thread_start(&canceller, set_after_the_cut, &late, err));
     assert_status(store_fetch_copy(fetching, &source.base, &want, &run, &got, err), CISTERN_CANCELLED,
                   "interrupted");
     base_thread_join(&canceller);
@@ -497,14 +511,6 @@ static void cancel_comes_through_and_keeps_what_is_there(void **state)
     assert_int_equal(f.status, CISTERN_OK);
     assert_true(f.got.resumed >= 2 * MIB);
     free(bytes);
-}
-
-void *set_soon(void *arg);
-void *set_soon(void *arg)
-{
-    base_sleep_ms(300);
-    atomic_store(&((base_cancel *)arg)->set, 1);
-    return NULL;
 }
 
 typedef struct progress_seen {

@@ -140,14 +140,15 @@ static void killed_and_resumed(void **state)
 {
     http_case *h = *state;
     int kills = 0;
-    origin_process_faults(&h->origin, "{\"/a.bin\":{\"rate\":4000000}}");
+    /* Each answer stands still in the middle of its piece: no round comes to the end, however late it is killed. */
+    origin_process_faults(&h->origin, "{\"/a.bin\":{\"rate\":2000000,\"stall_after\":600000}}");
     for (int round = 0; round < 4; round++) {
         fflush(NULL);
         pid_t pid = fork();
         if (pid == 0)
             _exit(pull_in_child(h));
         long long before = sent(h);
-        for (int i = 0; i < 400 && sent(h) < before + (long long)(2 * MIB); i++)
+        for (int i = 0; i < 6000 && sent(h) < before + (long long)(2 * MIB); i++)
             base_sleep_ms(20);
         kill(pid, SIGKILL);
         int status;
