@@ -1,6 +1,11 @@
 /* A context in a forked child: compute threads, connections and claims of its own; and one context under many threads. */
+#include <dirent.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 #include "api_fixture.h"
 
 #define SIDE    32
@@ -45,11 +50,42 @@ static void pull_as(cistern *c, const char *origin, const char *as)
     fixture_pull(c, origin, &o, &result);
 }
 
+/* Whether the thread of this name in /proc/self/task sleeps: it has started, and waits for work. */
+static bool sleeps(const char *thread)
+{
+    char path[64], line[256] = "";
+    snprintf(path, sizeof path, "/proc/self/task/%.20s/stat", thread);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return true; /* it has ended */
+    bool read = fgets(line, sizeof line, file) != NULL;
+    fclose(file);
+    const char *end = strrchr(line, ')');
+    return read && end && end[1] == ' ' && end[2] == 'S';
+}
+
+/* AddressSanitizer's allocator, unlike glibc's, stays locked in a child if another thread was just allocating when it was made: as one does
+ * that starts. */
+static void wait_until_others_sleep(void)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+    for (bool all = false; !all; nanosleep(&pause, NULL)) {
+        DIR *tasks = opendir("/proc/self/task");
+        assert_non_null(tasks);
+        all = true;
+        for (struct dirent *e = readdir(tasks); e; e = readdir(tasks))
+            all = all &&
+                  (e->d_name[0] == '.' || strtol(e->d_name, NULL, 10) == (long)getpid() || sleeps(e->d_name));
+        closedir(tasks);
+    }
+}
+
 /* Run in a child; its assertions must not unwind into the parent's test, so it says yes or no. */
 static void in_a_child(bool (*act)(api_fixture *, opened *), api_fixture *f, opened *o)
 {
     int status = 0;
     fflush(NULL);
+    wait_until_others_sleep();
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0)
