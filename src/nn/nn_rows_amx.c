@@ -1,44 +1,12 @@
 /* AMX: 16 outputs x up to 16 tiles in four tile registers, from three digits each; transforms with AVX-512. */
 #if defined(__x86_64__)
-#include <immintrin.h>
-#include <stdint.h>
-#include <string.h>
+#include "priv/nn_rows_body.h"
 
-#define NN_LANES 16
-#include "priv/nn_rows.h"
-#include "priv/nn_winograd_body.h"
-
-#define ROW_BYTES 64       /* of a tile register */
-#define SUM       256      /* integers of a tile register */
-#define AHEAD     38       /* pixels */
-#define DIGITS    0x808080 /* added to a number, makes each of its bytes a digit, with the first bit inverted */
+#define ROW_BYTES 64  /* of a tile register */
+#define SUM       256 /* integers of a tile register */
+#define AHEAD     38  /* pixels */
 
 /* ---- inputs ---- */
-
-/* An integer with DIGITS added; of what has a digit too much, or is not a number, anything. */
-ALWAYS __m512i fixed(vec x, const float *factor)
-{
-    return _mm512_cvtps_epi32(
-        _mm512_fmadd_ps((__m512)x, _mm512_load_ps(factor), _mm512_set1_ps((float)DIGITS)));
-}
-
-/* Numbers of four blocks become digits: byte i of each 32 bits that of block i. Blocks are rotated, so that every digit lies where it belongs up to
- * a rotation that all share: of l to bytes 0, 1, 2, 3; of m and h to the same one and two bytes further. */
-ALWAYS void store_digits(const __m512i n[4], int8_t *v, size_t v_digit)
-{
-    const __m512i flip = _mm512_set1_epi32((int)0x80808080u);
-    __m512i a = n[0], b = _mm512_rol_epi32(n[1], 8), c = _mm512_rol_epi32(n[2], 16),
-            d = _mm512_rol_epi32(n[3], 24);
-    __m512i ac = _mm512_mask_blend_epi16(0xAAAAAAAA, a, c),
-            bd = _mm512_mask_blend_epi8(0x9999999999999999, b, d);
-    __m512i ca = _mm512_mask_blend_epi16(0x55555555, a, c), db = _mm512_mask_blend_epi16(0x55555555, b, d);
-    __m512i l = _mm512_mask_blend_epi8(0xAAAAAAAAAAAAAAAA, ac, bd);
-    __m512i m = _mm512_ror_epi32(_mm512_mask_blend_epi8(0x5555555555555555, ac, bd), 8);
-    __m512i h = _mm512_ror_epi32(_mm512_mask_blend_epi8(0xAAAAAAAAAAAAAAAA, ca, db), 16);
-    _mm512_store_si512(v, _mm512_xor_si512(h, flip));
-    _mm512_store_si512(v + v_digit, _mm512_xor_si512(m, flip));
-    _mm512_store_si512(v + 2 * v_digit, _mm512_xor_si512(l, flip));
-}
 
 /* B^T times six pixels: the points 0 and infinity. */
 ALWAYS void input_outer_two(const float *x, vec out[2])
@@ -73,8 +41,8 @@ ALWAYS void input_two(const nn_rows_row *row, const float *x, const float *facto
                 input_inner_two(x + b * row->x_block, which == 1 ? A1 : B1, which == 1 ? B2 : A2, two);
             }
             const float *f = factor + b * NN_ROWS_POSITIONS * NN_BLOCK;
-            n[b] = fixed(two[0], f + first * NN_BLOCK);
-            k[b] = fixed(two[1], f + second * NN_BLOCK);
+            n[b] = fixed((__m512)two[0], _mm512_load_ps(f + first * NN_BLOCK));
+            k[b] = fixed((__m512)two[1], _mm512_load_ps(f + second * NN_BLOCK));
         }
     }
     store_digits(n, v + first * v_stride, v_digit);

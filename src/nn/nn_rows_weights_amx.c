@@ -6,25 +6,12 @@
  * half above it, and rounded once.)
  */
 #if defined(__x86_64__)
-#include <immintrin.h>
 #include <math.h>
-#include <stdint.h>
 
-#include "priv/nn_conv3x3.h"
-#include "priv/nn_rows.h"
+#include "priv/nn_rows_body.h"
 #include "priv/nn_rows_weights.h"
-#include "priv/nn_winograd.h"
 
-#define ALWAYS static inline __attribute__((always_inline))
-#define RAW    (9 * NN_BLOCK) /* floats of packed weights of one channel */
-
-#define A1      NN_WINOGRAD_A
-#define B1      NN_WINOGRAD_B
-#define A2      (A1 * A1)
-#define B2      (B1 * B1)
-#define SCALE_0 ((float)(1 / ((double)A2 * (double)B2)))
-#define SCALE_A ((float)(1 / (2 * (double)A2 * ((double)A2 - (double)B2))))
-#define SCALE_B ((float)(1 / (2 * (double)B2 * ((double)B2 - (double)A2))))
+#define RAW (9 * NN_BLOCK) /* floats of packed weights of one channel */
 
 /* G times three weights of 16 outputs, divided by the channel's 2^e. */
 ALWAYS void transform(const float *w, __m512 equal, __m512 x[NN_ROWS_POSITIONS])
@@ -90,31 +77,10 @@ static factors factors_of(const __m512i most[NN_ROWS_POSITIONS], float *scale)
     return f;
 }
 
-/* Four channels' integers plus 0x808080, 16 outputs: of each its digits' bytes, high, middle, low, with all highest bits
- * flipped, is the same as three signed digits. First they change places by 16 bits, then by 8. */
-ALWAYS void store_digits(const __m512i n[NN_ROWS_BLOCKS], int8_t *to)
-{
-    const __m512i flip = _mm512_set1_epi32((int)0x80808080u), even = _mm512_set1_epi32(0x00ff00ff);
-    const __mmask32 upper = 0xAAAAAAAA;
-    /* of channels 0 and 2, 1 and 3: so that bytes come out as 0, 1, 2, 3 */
-    __m512i low_02 = _mm512_mask_blend_epi16(upper, n[0], _mm512_slli_epi32(n[2], 16));
-    __m512i low_13 = _mm512_mask_blend_epi16(upper, n[1], _mm512_slli_epi32(n[3], 16));
-    __m512i high_02 = _mm512_mask_blend_epi16(upper, _mm512_srli_epi32(n[0], 16), n[2]);
-    __m512i high_13 = _mm512_mask_blend_epi16(upper, _mm512_srli_epi32(n[1], 16), n[3]);
-    /* (a | b) ^ c; a where the mask is set, else b */
-    __m512i h = _mm512_ternarylogic_epi32(high_02, _mm512_slli_epi32(high_13, 8), flip, 0x56);
-    __m512i m = _mm512_ternarylogic_epi32(even, _mm512_srli_epi32(low_02, 8), low_13, 0xCA);
-    __m512i l = _mm512_ternarylogic_epi32(even, low_02, _mm512_slli_epi32(low_13, 8), 0xCA);
-    _mm512_store_si512(to, h);
-    _mm512_store_si512(to + NN_ROWS_U_DIGIT, _mm512_xor_si512(m, flip));
-    _mm512_store_si512(to + 2 * NN_ROWS_U_DIGIT, _mm512_xor_si512(l, flip));
-}
-
 /* Channels l, l + 16, l + 32, l + 48 of a chunk: one row of each digit, position and dy. */
 ALWAYS void digits_row(const float *const w[NN_ROWS_BLOCKS], const float equal[NN_ROWS_BLOCKS],
                        const factors *f, int8_t *u)
 {
-    const __m512 middle = _mm512_set1_ps(0x808080);
 #pragma GCC unroll 3
     for (size_t dy = 0; dy < 3; dy++) {
         __m512i n[NN_ROWS_POSITIONS][NN_ROWS_BLOCKS];
@@ -124,12 +90,12 @@ ALWAYS void digits_row(const float *const w[NN_ROWS_BLOCKS], const float equal[N
             transform(w[i] + dy * 3 * NN_BLOCK, _mm512_set1_ps(equal[i]), x);
 #pragma GCC unroll 6
             for (size_t j = 0; j < NN_ROWS_POSITIONS; j++) {
-                n[j][i] = _mm512_cvtps_epi32(_mm512_fmadd_ps(x[j], f->by[j], middle));
+                n[j][i] = fixed(x[j], f->by[j]);
             }
         }
 #pragma GCC unroll 6
         for (size_t j = 0; j < NN_ROWS_POSITIONS; j++) {
-            store_digits(n[j], u + j * NN_ROWS_U_POSITION + dy * NN_ROWS_U_DY);
+            store_digits(n[j], u + j * NN_ROWS_U_POSITION + dy * NN_ROWS_U_DY, NN_ROWS_U_DIGIT);
         }
     }
 }
